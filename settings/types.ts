@@ -1,0 +1,186 @@
+/**
+ * The stack configuration after parsing: defaults applied, durations in milliseconds, sizes in bytes, references checked.
+ * `parse.ts` is the only maker of these types; every other room reads them.
+ */
+
+/** A value of the configuration that is either given in clear or the name of an entry of `rollback:secrets`. */
+export type MaybeSecret = string | { readonly secret: string };
+
+/** Everything the stack configuration says. */
+export interface Settings {
+  readonly project: string;
+  readonly stack: string;
+  /** Catalogue of releases, in the order of the configuration. Key: release, e.g. `1.2.0`. */
+  readonly releases: ReadonlyMap<string, Release>;
+  /** Releases with traffic and their weights (> 0), heaviest first, then catalogue order. Weights add up to 100. */
+  readonly live: readonly { readonly release: string; readonly weight: number }[];
+  /** Releases kept at weight 0; started when their schema fits. Never one that is live. */
+  readonly standby: readonly string[];
+  /** In dependency order (a service after those whose `${services.NAME.url}` it mentions). */
+  readonly services: ReadonlyMap<string, Service>;
+  /** In the order of the configuration; the first holds the journal. */
+  readonly databases: ReadonlyMap<string, Database>;
+  readonly cluster: Cluster;
+  readonly recovery: Recovery | undefined;
+  readonly gateway: Gateway;
+  /** Key: name of the cache, e.g. `redis`. */
+  readonly caches: ReadonlyMap<string, Cache>;
+  readonly safety: Safety;
+  readonly secrets: Secrets;
+  readonly platform: "docker";
+}
+
+export interface Release {
+  readonly name: string;
+  /** Key: service. Every service of `rollback:services` is present. */
+  readonly services: ReadonlyMap<string, ReleaseService>;
+  /** Key: database; value: the schema version the release wants. Every database is present. */
+  readonly schema: ReadonlyMap<string, string>;
+  /** Key: database; other versions the release also runs on. A single version has from = to. Inclusive, by position in the migration order. */
+  readonly compatible: ReadonlyMap<string, { readonly from: string; readonly to: string }>;
+}
+
+export interface ReleaseService {
+  readonly image: string;
+  /** `sha256:…`: repository digest or local image id; undefined: whatever the tag means when it is first deployed. */
+  readonly digest: string | undefined;
+  readonly flags: ReadonlyMap<string, string>;
+}
+
+export interface Service {
+  readonly name: string;
+  /** Port inside the container. */
+  readonly port: number;
+  /** What the gateway listens on for it, undefined: internal only. `address` defaults to 127.0.0.1. */
+  readonly public: { readonly port: number; readonly address: string } | undefined;
+  readonly database: string | undefined;
+  /** Path of the health check, e.g. `/health`: healthy is a 2xx answer. */
+  readonly health: string;
+  /** How long a container may take to become healthy (default 60 s). */
+  readonly healthDeadline: number;
+  readonly smoke: readonly SmokeTest[];
+  /** Containers per release (default 1). */
+  readonly replicas: number;
+  /** Values may mention `${database.url}`, `${release}` and `${services.NAME.url}`. */
+  readonly env: ReadonlyMap<string, MaybeSecret>;
+  /** Path to POST to after flags changed; undefined: the containers are restarted one by one. */
+  readonly reload: string | undefined;
+  /** Lines (substrings) that must be in the log after flags changed. */
+  readonly expectLog: readonly string[];
+  /** `docker` options that keep a container small; in megabytes. */
+  readonly memory: number | undefined;
+  /** User to run as; undefined: the image's. */
+  readonly user: string | undefined;
+  readonly stopGrace: number;
+}
+
+export interface SmokeTest {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD";
+  readonly path: string;
+  readonly status: number;
+  readonly body: string | undefined;
+  /** JSON path (dots and indexes, e.g. `items.0.id`) to the value expected there. */
+  readonly json: ReadonlyMap<string, string | number | boolean | null>;
+  /** Milliseconds. */
+  readonly timeout: number;
+}
+
+export interface Database {
+  readonly name: string;
+  /** Folder of the migrations, absolute. */
+  readonly migrations: string;
+  readonly layout: Layout;
+  /** Tables counted before and after; `tolerance` is the share of rows (0..1) that may vanish (default 0). */
+  readonly keyTables: readonly { readonly table: string; readonly tolerance: number }[];
+  /** SQL condition of sessions to delete when code or schema changed, e.g. table `sessions` where `created_at < …`. */
+  readonly sessions: { readonly table: string; readonly where: string } | undefined;
+  readonly extensions: readonly string[];
+  /** Foreign roles to fence as well. */
+  readonly writers: readonly string[];
+}
+
+export const layouts = [
+  "meal-planner",
+] as const;
+export type Layout = (typeof layouts)[number];
+
+export type Cluster = OwnCluster | ExternalCluster;
+
+/** A PostgreSQL container that this stack runs. */
+export interface OwnCluster {
+  readonly kind: "own";
+  readonly image: string;
+  /** Docker volume that holds the data directory, named by the user. */
+  readonly volume: string;
+  /** Host port on loopback. */
+  readonly port: number;
+  readonly address: string;
+  /** postgresql.conf settings. */
+  readonly settings: ReadonlyMap<string, string>;
+  readonly backup: Backup;
+}
+
+/** A PostgreSQL that is somebody else's: dumps and our own restore points only. */
+export interface ExternalCluster {
+  readonly kind: "external";
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: { readonly secret: string };
+  readonly sslmode: "disable" | "require" | "verify-ca" | "verify-full";
+  /** Host as the containers see it, when it differs from `host`. */
+  readonly hostForContainers: string;
+  readonly backup: Backup;
+  readonly image: string;
+}
+
+export interface Backup {
+  /** Docker volume or absolute host folder for dumps. */
+  readonly repository: { readonly volume: string } | { readonly folder: string };
+  /** Cron expression of scheduled base backups; undefined: none. */
+  readonly schedule: string | undefined;
+  readonly retention: { readonly dumps: number };
+}
+
+export interface Recovery {
+  readonly volume: string;
+  readonly from: string;
+  readonly target: Readonly<Record<string, string>>;
+  readonly laterWrites: "keep" | "drop";
+}
+
+export interface Gateway {
+  /** Longest time a request is held, milliseconds (default 30 s). */
+  readonly hold: number;
+  /** Most requests held at once (default 10000). */
+  readonly held: number;
+  /** Longest time requests in flight may take to finish (default 10 s). */
+  readonly drain: number;
+}
+
+export interface Cache {
+  readonly name: string;
+  readonly kind: "redis";
+  /** Glob for SCAN MATCH, or undefined with `all`. */
+  readonly pattern: string | undefined;
+  /** FLUSHALL, only when asked for by name. */
+  readonly all: boolean;
+  readonly image: string;
+}
+
+export interface Safety {
+  readonly lockTimeout: number;
+  /** Percent. */
+  readonly errorRate: number;
+  readonly responseTime: number;
+  readonly bake: number;
+  readonly onBadBake: "fail" | "warn";
+  readonly rehearsal: "required" | "wanted" | "off";
+}
+
+/** Plaintext secrets behind a function, so that printing settings cannot print them. */
+export interface Secrets {
+  readonly names: readonly string[];
+  /** Throws a Refusal `SECRET_MISSING` for a name that is not there. */
+  get(name: string): string;
+}
