@@ -99,9 +99,7 @@ export interface Database {
   readonly writers: readonly string[];
 }
 
-export const layouts = [
-  "meal-planner",
-] as const;
+export const layouts = ["meal-planner"] as const;
 export type Layout = (typeof layouts)[number];
 
 export type Cluster = OwnCluster | ExternalCluster;

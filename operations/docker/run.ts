@@ -1,0 +1,79 @@
+import { execa, ExecaError } from "execa";
+import { Refusal } from "../../settings/refusal.ts";
+
+export interface DockerOptions {
+  /** Standard input; the way to hand over text that must not be in the process list. */
+  readonly input?: string;
+  /** Milliseconds until the client is ended (default 60 s). */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Runs the docker command-line client and returns what it printed, without the last line break.
+ * The client honours contexts and DOCKER_HOST, so whatever works for the user in a shell works here.
+ * Throws a Refusal `DOCKER_UNREACHABLE` when no daemon answers, else `DockerFailure` with the client's own words.
+ */
+export async function docker(args: readonly string[], options: DockerOptions = {}): Promise<string> {
+  try {
+    const { stdout } = await execa("docker", args, {
+      timeout: options.timeoutMs ?? 60_000,
+      ...(options.input === undefined ? { stdin: "ignore" as const } : { input: options.input }),
+    });
+    return stdout;
+  } catch (error) {
+    throw asDockerError(args, error);
+  }
+}
+
+/** A docker command that failed; `stderr` is what the client said, arguments are kept out of the message on purpose. */
+export class DockerFailure extends Error {
+  override readonly name = "DockerFailure";
+  readonly stderr: string;
+  readonly stdout: string;
+  readonly exitCode: number | undefined;
+  constructor(
+    command: string,
+    error: Pick<ExecaError, "stderr" | "stdout" | "timedOut" | "exitCode" | "code">,
+  ) {
+    const stderr = typeof error.stderr === "string" ? error.stderr.trim() : "";
+    super(`docker ${command}: ${stderr === "" ? (error.timedOut ? "timed out" : "failed") : stderr}`, {
+      cause: error.code,
+    });
+    this.stderr = stderr;
+    this.stdout = typeof error.stdout === "string" ? error.stdout : "";
+    this.exitCode = error.exitCode;
+  }
+}
+
+/** Whether docker said that the named object does not exist. */
+export function isMissing(error: unknown): boolean {
+  return (
+    error instanceof DockerFailure &&
+    /no such (object|container|image|volume|network)|not found/i.test(error.stderr)
+  );
+}
+
+function asDockerError(args: readonly string[], error: unknown): unknown {
+  if (!(error instanceof ExecaError)) return error;
+  if (error.code === "ENOENT") {
+    return new Refusal({
+      code: "DOCKER_MISSING",
+      found: "there is no `docker` command on the PATH.",
+      next: "Install Docker, or run `npm run setup`, which does it where it can.",
+    });
+  }
+  const failure = new DockerFailure(args[0] ?? "", error);
+  if (
+    /cannot connect to the docker daemon|permission denied.*docker\.sock|error during connect/i.test(
+      failure.stderr,
+    )
+  ) {
+    return new Refusal({
+      code: "DOCKER_UNREACHABLE",
+      found: failure.stderr,
+      untouched: "Nothing was changed.",
+      next: "Start Docker, or point DOCKER_HOST at a daemon you may use; `docker version` must answer.",
+    });
+  }
+  return failure;
+}
