@@ -1,0 +1,3 @@
+DROP TABLE food_nutrients;
+DROP TABLE foods;
+DROP TABLE nutrients;

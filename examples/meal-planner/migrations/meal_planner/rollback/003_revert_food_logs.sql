@@ -1,0 +1,2 @@
+DROP TABLE food_logs;
+DROP TYPE meal_slot;

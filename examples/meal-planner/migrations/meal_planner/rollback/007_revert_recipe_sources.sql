@@ -1,0 +1,2 @@
+DROP TABLE recipe_sources;
+DROP TYPE recipe_source_kind;

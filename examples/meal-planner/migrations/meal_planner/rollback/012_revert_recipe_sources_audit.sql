@@ -1,0 +1,3 @@
+DROP TRIGGER recipe_sources_audit_trigger ON recipe_sources;
+DROP FUNCTION record_recipe_source_change();
+DROP TABLE recipe_sources_audit;

@@ -1,0 +1,2 @@
+DROP INDEX idx_food_logs_food;
+DROP INDEX idx_food_logs_logged_at;

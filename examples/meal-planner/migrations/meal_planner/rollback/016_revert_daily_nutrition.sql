@@ -1,0 +1,2 @@
+DROP FUNCTION goal_progress(BIGINT, DATE);
+DROP VIEW daily_nutrition;

@@ -1,0 +1,2 @@
+DROP TABLE recipe_tags;
+DROP TABLE tags;

@@ -1,0 +1,2 @@
+DROP INDEX idx_recipes_rating;
+ALTER TABLE recipes DROP COLUMN rating;
