@@ -61,7 +61,7 @@ export interface Service {
   readonly smoke: readonly SmokeTest[];
   /** Containers per release (default 1). */
   readonly replicas: number;
-  /** Values may mention `${database.url}`, `${release}` and `${services.NAME.url}`. */
+  /** Values may mention `${database.url}`, `${release}`, `${services.NAME.url}` and `${caches.NAME.url}`; fill them with template.ts. */
   readonly env: ReadonlyMap<string, MaybeSecret>;
   /** Path to POST to after flags changed; undefined: the containers are restarted one by one. */
   readonly reload: string | undefined;
@@ -71,6 +71,7 @@ export interface Service {
   readonly memory: number | undefined;
   /** User to run as; undefined: the image's. */
   readonly user: string | undefined;
+  /** Milliseconds between SIGTERM and SIGKILL (default 10 s). */
   readonly stopGrace: number;
 }
 
@@ -90,9 +91,9 @@ export interface Database {
   /** Folder of the migrations, absolute. */
   readonly migrations: string;
   readonly layout: Layout;
-  /** Tables counted before and after; `tolerance` is the share of rows (0..1) that may vanish (default 0). */
+  /** Tables counted before and after, as written in SQL (`food_logs`, `app."Food logs"`; see identifiers.ts); `tolerance` is the share of rows (0..1) that may vanish (default 0). */
   readonly keyTables: readonly { readonly table: string; readonly tolerance: number }[];
-  /** SQL condition of sessions to delete when code or schema changed, e.g. table `sessions` where `created_at < …`. */
+  /** Sessions to delete when code or schema changed: rows of `table` for which the SQL condition `where` holds. */
   readonly sessions: { readonly table: string; readonly where: string } | undefined;
   readonly extensions: readonly string[];
   /** Foreign roles to fence as well. */
@@ -140,12 +141,23 @@ export interface Backup {
   readonly retention: { readonly dumps: number };
 }
 
+/** A recovery into a new volume beside the one in use. */
 export interface Recovery {
   readonly volume: string;
   readonly from: string;
-  readonly target: Readonly<Record<string, string>>;
-  readonly laterWrites: "keep" | "drop";
+  readonly target: RecoveryTarget;
+  /** What becomes of writes made after the target; undefined: refuse when there are any. */
+  readonly laterWrites: "keep" | "drop" | undefined;
 }
+
+export type RecoveryTarget =
+  /** Just before this release was deployed; it need not be in the catalogue any more. */
+  | { readonly kind: "before"; readonly release: string }
+  | { readonly kind: "restorePoint"; readonly name: string }
+  /** UTC, as PostgreSQL reads it, microseconds kept: `2026-11-22 09:00:00.123456+00`. */
+  | { readonly kind: "time"; readonly time: string }
+  | { readonly kind: "xid"; readonly xid: string }
+  | { readonly kind: "lsn"; readonly lsn: string };
 
 export interface Gateway {
   /** Longest time a request is held, milliseconds (default 30 s). */
@@ -154,6 +166,10 @@ export interface Gateway {
   readonly held: number;
   /** Longest time requests in flight may take to finish (default 10 s). */
   readonly drain: number;
+  /** What keeps a client with one release of a canary; undefined: each request goes by weight. */
+  readonly sticky: { readonly by: "cookie" | "header"; readonly name: string } | undefined;
+  /** An nginx that is not ours: absolute folder of its configuration and the argv that reloads it. */
+  readonly existing: { readonly folder: string; readonly reload: readonly string[] } | undefined;
 }
 
 export interface Cache {
@@ -167,12 +183,16 @@ export interface Cache {
 }
 
 export interface Safety {
+  /** Longest wait for a lock during a schema change, milliseconds (default 100 ms). */
   readonly lockTimeout: number;
-  /** Percent. */
+  /** Percent of answers that may be errors while baking (default 5). */
   readonly errorRate: number;
+  /** Milliseconds an answer may take while baking (default 5 s). */
   readonly responseTime: number;
+  /** How long a new state is watched before it counts as proven, milliseconds (default 60 s; 0: not at all). */
   readonly bake: number;
   readonly onBadBake: "fail" | "warn";
+  /** Whether a schema change is tried on a copy first (default off). */
   readonly rehearsal: "required" | "wanted" | "off";
 }
 
