@@ -1,0 +1,128 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { asServerError, isUnreachable, isServerFull } from "./errors.ts";
+
+/** Where a PostgreSQL server is and as whom to talk to it. Printing it would print the password: never log it. */
+export interface Server {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  /** As libpq's `sslmode`. Certificate authorities are Node's own plus `NODE_EXTRA_CA_CERTS`. */
+  readonly ssl: "disable" | "require" | "verify-ca" | "verify-full";
+}
+
+export interface ConnectionOptions {
+  /** Shown in `pg_stat_activity`; at most 63 bytes count. Default `rollback`. */
+  readonly applicationName?: string;
+  /** Milliseconds until the attempt to connect is given up. Default 5000. */
+  readonly connectTimeoutMs?: number;
+}
+
+/** How progress is told to the person at the keyboard: one line, no line break. */
+export type Say = (line: string) => void;
+
+/**
+ * Connects, lets `work` use the connection and always closes it, also after an error.
+ * A connection that cannot be had is a Refusal: `SERVER_UNREACHABLE` (also while the server starts or stops),
+ * `SERVER_AUTH`, `SERVER_TLS` or `SERVER_FULL`. Errors of the work itself pass through unchanged.
+ */
+export async function withClient<T>(
+  server: Server,
+  database: string,
+  work: (client: pg.Client) => Promise<T>,
+  options: ConnectionOptions = {},
+): Promise<T> {
+  const client = await connect(server, database, options);
+  try {
+    return await work(client);
+  } finally {
+    await close(client);
+  }
+}
+
+/** An open connection that the caller must hand to `close`; for what outlives one function, such as a lock. */
+export async function connect(
+  server: Server,
+  database: string,
+  options: ConnectionOptions = {},
+): Promise<pg.Client> {
+  const client = new pg.Client(clientConfig(server, database, options));
+  // Without a listener a connection that breaks while idle would end the whole process; the next query reports it.
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    await close(client);
+    throw asServerError(error, { host: server.host, port: server.port, user: server.user, database });
+  }
+}
+
+/** Ends a connection, whatever state it is in; a server that does not answer the farewell is not waited for. */
+export async function close(client: pg.Client): Promise<void> {
+  // What goes wrong here concerns a connection that nobody uses any more.
+  const farewell = client.end().catch(() => undefined);
+  await Promise.race([farewell, sleep(1000, undefined, { ref: false })]);
+}
+
+/** What the `pg` library needs; pure, so that the TLS modes can be tested without a server. */
+export function clientConfig(
+  server: Server,
+  database: string,
+  { applicationName = "rollback", connectTimeoutMs = 5000 }: ConnectionOptions,
+): pg.ClientConfig {
+  return {
+    host: server.host,
+    port: server.port,
+    user: server.user,
+    password: server.password,
+    database,
+    ssl: tls(server),
+    application_name: applicationName,
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5000,
+  };
+}
+
+function tls({ ssl }: Server): pg.ClientConfig["ssl"] {
+  switch (ssl) {
+    case "disable":
+      return false;
+    case "require":
+      return { rejectUnauthorized: false };
+    case "verify-ca":
+      return { rejectUnauthorized: true, checkServerIdentity: () => undefined };
+    case "verify-full":
+      return { rejectUnauthorized: true };
+  }
+}
+
+/**
+ * Waits until the server takes connections, asking ever less often (50 ms to 1 s), and says each new reason once.
+ * Throws the last Refusal when `deadlineMs` milliseconds have passed; a wrong password is thrown at once.
+ */
+export async function waitUntilReady(
+  server: Server,
+  deadlineMs: number,
+  say: Say,
+  database = "postgres",
+): Promise<void> {
+  const end = Date.now() + deadlineMs;
+  let said = "";
+  for (let pause = 50; ; pause = Math.min(pause * 2, 1000)) {
+    try {
+      const connectTimeoutMs = Math.max(200, Math.min(5000, end - Date.now()));
+      await withClient(server, database, (client) => client.query("select 1"), { connectTimeoutMs });
+      return;
+    } catch (error) {
+      if (!isUnreachable(error) && !isServerFull(error)) throw error;
+      if (Date.now() + pause > end) throw error;
+      const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : "";
+      if (reason !== said) say(`waiting for PostgreSQL: ${reason.replace(/^refused [A-Z_]+: /, "")}`);
+      said = reason;
+      await sleep(pause);
+    }
+  }
+}
