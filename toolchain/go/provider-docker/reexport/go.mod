@@ -1,0 +1,3 @@
+module github.com/terraform-providers/terraform-provider-docker/reexport
+
+go 1.25.8
