@@ -111,7 +111,11 @@ export function loginStatements(roles: readonly string[], login: "LOGIN" | "NOLO
   return roles.map((role) => `ALTER ROLE ${identifier(role)} ${login}`);
 }
 
-async function setLogin(client: ClientBase, roles: readonly string[], login: "LOGIN" | "NOLOGIN"): Promise<void> {
+async function setLogin(
+  client: ClientBase,
+  roles: readonly string[],
+  login: "LOGIN" | "NOLOGIN",
+): Promise<void> {
   if (roles.length === 0) return;
   for (let attempt = 1; ; attempt++) {
     try {
@@ -137,7 +141,7 @@ async function endSessions(
 ): Promise<number> {
   const seen = new Set<number>();
   const end = Date.now() + deadlineMs;
-  for (let quietSince = Date.now(); ; ) {
+  for (let quietSince = Date.now(); ;) {
     const sessions = await terminate(client, roles);
     sessions.forEach(({ pid }) => seen.add(pid));
     if (sessions.length > 0) quietSince = Date.now();

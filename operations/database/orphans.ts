@@ -37,7 +37,8 @@ export async function removeOrphanRole(
           await client.query(`DROP ROLE ${identifier(role)}`);
         } catch (error) {
           // Something came to depend on it since: PostgreSQL's own look is the last word.
-          if (sqlState(error) === "2BP01") throw taken(role, [error instanceof Error ? error.message : "it is used"]);
+          if (sqlState(error) === "2BP01")
+            throw taken(role, [error instanceof Error ? error.message : "it is used"]);
           throw error;
         }
         return true;

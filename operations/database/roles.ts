@@ -44,8 +44,13 @@ export async function roleStates(
 }
 
 /** As `roleStates` on a connection that is already there. */
-export async function readRoles(client: ClientBase, roles: readonly string[]): Promise<Map<string, RoleState>> {
-  const found = await rowsOf(client, roleStateSchema, `${roleStateSelect} where r.rolname = any($1)`, [roles]);
+export async function readRoles(
+  client: ClientBase,
+  roles: readonly string[],
+): Promise<Map<string, RoleState>> {
+  const found = await rowsOf(client, roleStateSchema, `${roleStateSelect} where r.rolname = any($1)`, [
+    roles,
+  ]);
   return new Map(found.map((role) => [role.name, role]));
 }
 
@@ -57,6 +62,8 @@ export function refuseSuperusers(roles: Iterable<RoleState>): void {
     code: "APP_IS_SUPERUSER",
     found: `${names.join(", ")} ${names.length === 1 ? "is a superuser or can become one" : "are superusers or can become one"}: no fence holds such a role.`,
     untouched: "Nothing was stopped and no role was changed.",
-    next: names.map((name) => `ALTER ROLE "${name}" NOSUPERUSER;  and take it out of superuser roles`).join("\n"),
+    next: names
+      .map((name) => `ALTER ROLE "${name}" NOSUPERUSER;  and take it out of superuser roles`)
+      .join("\n"),
   });
 }

@@ -27,19 +27,20 @@ export async function applyServerSettings(
   options: ConnectionOptions = {},
 ): Promise<SettingsApplied> {
   if (plan.changes.length === 0) return { restart: [] };
-  return withClient(
+  const restart = await withClient(
     server,
     "postgres",
     async (client) => {
       await writeRecord(client, plan.recordMeanwhile);
       await writeAll(client, plan.changes);
       await reload(client);
-      const restart = await pendingAmong(client, plan.changes);
-      if (restart.length === 0) await confirm(client, plan);
-      return { restart };
+      return pendingAmong(client, plan.changes);
     },
     options,
   );
+  // Over a new connection: some settings (log_connections) only show in sessions that begin after the reload.
+  if (restart.length === 0) await confirmServerSettings(server, plan, options);
+  return { restart };
 }
 
 /** After the restart: every setting runs as planned, else Refusal `SETTING_NOT_IN_EFFECT`; then the record is brought up to date. */
@@ -143,7 +144,8 @@ function asRefusal({ name, write }: SettingChange, error: unknown): unknown {
   if (state === undefined) return error;
   const words = error instanceof Error ? error.message : "";
   return new Refusal({
-    code: state === "42501" ? "SETTING_NOT_ALLOWED" : state === "42704" ? "SETTING_UNKNOWN" : "SETTING_INVALID",
+    code:
+      state === "42501" ? "SETTING_NOT_ALLOWED" : state === "42704" ? "SETTING_UNKNOWN" : "SETTING_INVALID",
     found: `rollback:cluster.settings.${name} = ${write ?? "(reset)"}: ${words}.`,
     untouched: "No setting was changed.",
     next: "Correct the line, then run `pulumi up` again.",

@@ -74,7 +74,11 @@ export function planServerSettings(
     const entry = observed.recorded[name];
     const to = tried.get(name) ?? entry?.setting;
     if (to === undefined) throw new Error(`setting ${name} was not tried`);
-    record[name] = { value, setting: to, before: entry === undefined ? (state?.written ?? null) : entry.before };
+    record[name] = {
+      value,
+      setting: to,
+      before: entry === undefined ? (state?.written ?? null) : entry.before,
+    };
     if (isInPlace(state, entry, value, to)) continue;
     refuseOverridden(name, value, to, state);
     changes.push(change(name, state, to, value));
@@ -93,6 +97,26 @@ export function planServerSettings(
     record,
     recordMeanwhile: { ...observed.recorded, ...record },
   };
+}
+
+/**
+ * The names that differ from `desired`, by what a change of them takes, without PostgreSQL having read the new values:
+ * for the look at the program's start and for previews. A text that means the same as before counts as different.
+ */
+export function differingSettings(
+  observed: Observed,
+  desired: ReadonlyMap<string, string>,
+): { readonly reload: readonly string[]; readonly restart: readonly string[] } {
+  const wanted = [...desired].filter(([name, value]) => {
+    const entry = observed.recorded[name];
+    return entry === undefined || !isInPlace(stateOf(observed, name), entry, value, entry.setting);
+  });
+  const names = [
+    ...wanted.map(([name]) => name),
+    ...Object.keys(observed.recorded).filter((name) => !desired.has(name)),
+  ];
+  const needsRestart = (name: string): boolean => stateOf(observed, name)?.context === "postmaster";
+  return { reload: names.filter((name) => !needsRestart(name)), restart: names.filter(needsRestart) };
 }
 
 /** One line per change, e.g. `work_mem: 4096 kB → 64MB (reload)`. */
@@ -153,21 +177,36 @@ export function sameValue(shown: string, read: string): boolean {
 }
 
 function stateOf({ settings }: Observed, name: string): SettingState | undefined {
-  return settings.get(name) ?? [...settings.values()].find((s) => s.name.toLowerCase() === name.toLowerCase());
+  return (
+    settings.get(name) ?? [...settings.values()].find((s) => s.name.toLowerCase() === name.toLowerCase())
+  );
 }
 
 function refuseName(name: string, state: SettingState | undefined): void {
   const refusal = (code: string, found: string, next: string): Refusal =>
-    new Refusal({ code, found: `rollback:cluster.settings.${name} ${found}`, untouched: "Nothing was changed.", next });
+    new Refusal({
+      code,
+      found: `rollback:cluster.settings.${name} ${found}`,
+      untouched: "Nothing was changed.",
+      next,
+    });
   if (stackOwned.test(name)) {
-    throw refusal("SETTING_INVALID", "is the stack's own.", "Take the line out; the stack sets it where needed.");
+    throw refusal(
+      "SETTING_INVALID",
+      "is the stack's own.",
+      "Take the line out; the stack sets it where needed.",
+    );
   }
   if (state?.context === "internal") {
     throw refusal("SETTING_INVALID", "can only be read.", "Take the line out.");
   }
   // Names with a dot belong to extensions, whose library may come with this very change.
   if (state === undefined && !name.includes(".")) {
-    throw refusal("SETTING_UNKNOWN", "is no setting of this PostgreSQL.", "Correct the name or take the line out.");
+    throw refusal(
+      "SETTING_UNKNOWN",
+      "is no setting of this PostgreSQL.",
+      "Correct the name or take the line out.",
+    );
   }
 }
 
