@@ -1,0 +1,154 @@
+/** From parsed and checked rooms to the types everybody reads: mappings become Maps, paths absolute, services sorted. */
+import * as path from "node:path";
+import { serviceNeeds, type ServiceEntry } from "./checks/services.ts";
+import { inDependencyOrder } from "./dependencies.ts";
+import { part, prefix } from "./names.ts";
+import type { RawConfiguration, Rooms } from "./raw.ts";
+import { secretsFrom } from "./secrets.ts";
+import type { Backup, Cluster, Database, Release, Service, Settings } from "./types.ts";
+
+/** Rooms without mistakes. */
+type Complete = {
+  readonly [Room in keyof Rooms]: Room extends "recovery" ? Rooms[Room] : Exclude<Rooms[Room], undefined>;
+};
+
+export function assemble(raw: RawConfiguration, rooms: Complete): Settings {
+  const releases = mapOf(rooms.releases.valid, release);
+  return {
+    project: raw.project,
+    stack: raw.stack,
+    releases,
+    live: liveByWeight(rooms.live, [...releases.keys()]),
+    standby: rooms.standby,
+    services: sortedServices(rooms.services.valid),
+    databases: mapOf(rooms.databases.valid, (name, entry) => database(name, entry, raw.folder)),
+    cluster: cluster(rooms.cluster, raw),
+    recovery:
+      rooms.recovery === undefined
+        ? undefined
+        : { ...rooms.recovery, laterWrites: rooms.recovery.laterWrites },
+    gateway: gateway(rooms.gateway, raw.folder),
+    caches: mapOf(rooms.caches.valid, (name, { pattern, all, image }) => ({
+      name,
+      kind: "redis" as const,
+      pattern,
+      all: all === true,
+      image,
+    })),
+    safety: rooms.safety,
+    secrets: secretsFrom(new Map(Object.entries(rooms.secrets))),
+    platform: rooms.platform,
+  };
+}
+
+type EntryOf<Room extends "releases" | "databases"> =
+  Rooms[Room]["valid"] extends ReadonlyMap<string, infer Value> ? Value : never;
+
+function release(name: string, entry: EntryOf<"releases">): Release {
+  return {
+    name,
+    services: mapOf(new Map(Object.entries(entry.services)), (_, { image, digest, flags = {} }) => ({
+      image,
+      digest,
+      flags: new Map(Object.entries(flags)),
+    })),
+    schema: new Map(Object.entries(entry.schema ?? {})),
+    compatible: new Map(Object.entries(entry.compatible ?? {})),
+  };
+}
+
+function liveByWeight(weights: Complete["live"], catalogue: readonly string[]): Settings["live"] {
+  const order = new Map(catalogue.map((name, index) => [name, index]));
+  return Object.entries(weights)
+    .map(([release, weight]) => ({ release, weight }))
+    .sort(
+      (one, other) =>
+        other.weight - one.weight || (order.get(one.release) ?? 0) - (order.get(other.release) ?? 0),
+    );
+}
+
+function sortedServices(entries: ReadonlyMap<string, ServiceEntry>): Settings["services"] {
+  const sorted = inDependencyOrder(serviceNeeds(entries));
+  const names = "order" in sorted ? sorted.order : [];
+  return new Map(
+    names.flatMap((name) => {
+      const entry = entries.get(name);
+      return entry === undefined ? [] : [[name, service(name, entry)] as const];
+    }),
+  );
+}
+
+function service(name: string, entry: ServiceEntry): Service {
+  return {
+    name,
+    port: entry.port,
+    public: entry.public,
+    database: entry.database,
+    health: entry.health,
+    healthDeadline: entry.healthDeadline,
+    smoke: entry.smoke.map(({ json = {}, body, ...test }) => ({
+      ...test,
+      body,
+      json: new Map(Object.entries(json)),
+    })),
+    replicas: entry.replicas,
+    env: new Map(Object.entries(entry.env ?? {})),
+    reload: entry.reload,
+    expectLog: entry.expectLog,
+    memory: entry.memory,
+    user: entry.user,
+    stopGrace: entry.stopGrace,
+  };
+}
+
+function database(name: string, entry: EntryOf<"databases">, folder: string): Database {
+  return { ...entry, name, migrations: path.resolve(folder, entry.migrations), sessions: entry.sessions };
+}
+
+function cluster(room: Complete["cluster"], raw: RawConfiguration): Cluster {
+  const backup = backupOf(room.backup, raw);
+  if ("external" in room) {
+    const { hostForContainers = room.external.host, ...server } = room.external;
+    return { kind: "external", ...server, hostForContainers, image: room.image, backup };
+  }
+  const { settings = {}, ...own } = room;
+  return {
+    kind: "own",
+    ...own,
+    settings: mapOf(new Map(Object.entries(settings)), (_, value) => settingText(value)),
+    backup,
+  };
+}
+
+function backupOf(
+  { repository, schedule, retention }: Complete["cluster"]["backup"],
+  raw: RawConfiguration,
+): Backup {
+  const chosen = repository ?? part(prefix(raw), "dumps");
+  return {
+    repository: /^[./]/.test(chosen) ? { folder: path.resolve(raw.folder, chosen) } : { volume: chosen },
+    schedule,
+    retention,
+  };
+}
+
+/** As postgresql.conf takes it: YAML has already read `off` as false. */
+function settingText(value: string | number | boolean): string {
+  return typeof value === "boolean" ? (value ? "on" : "off") : String(value);
+}
+
+function gateway({ existing, sticky, ...bounds }: Complete["gateway"], folder: string): Settings["gateway"] {
+  return {
+    ...bounds,
+    sticky,
+    existing:
+      existing === undefined ? undefined : { ...existing, folder: path.resolve(folder, existing.folder) },
+  };
+}
+
+function mapOf<In, Out>(
+  entries: ReadonlyMap<string, In>,
+  make: (name: string, value: In) => Out,
+): ReadonlyMap<string, Out> {
+  return new Map([...entries].map(([name, value]) => [name, make(name, value)]));
+}

@@ -1,0 +1,77 @@
+import { ownerRole } from "../names.ts";
+import type { Problem } from "../problems.ts";
+import type { Rooms } from "../raw.ts";
+import { secretExists } from "./services.ts";
+
+/** Server, volumes and recovery agree with one another and with what else listens on this machine. */
+export function checkDatabaseServer(rooms: Rooms): Problem[] {
+  const { cluster } = rooms;
+  const server =
+    cluster === undefined
+      ? []
+      : "external" in cluster
+        ? secretExists(rooms, ["cluster", "external", "password", "secret"], cluster.external.password.secret)
+        : [...portTaken(rooms, cluster.port), ...dumpsBesideData(cluster)];
+  return [...server, ...recoveryVolumes(rooms), ...ownWriters(rooms)];
+}
+
+function portTaken({ services }: Rooms, port: number): Problem[] {
+  return [...services.valid]
+    .filter(([, service]) => service.public?.port === port)
+    .map(([name]) => ({
+      path: ["cluster", "port"],
+      text: `found ${port}, which is the public port of ${name}; both listen on this machine`,
+    }));
+}
+
+function dumpsBesideData({
+  volume,
+  backup,
+}: {
+  volume: string;
+  backup: { repository?: string | undefined };
+}): Problem[] {
+  if (backup.repository !== volume) return [];
+  return [
+    {
+      path: ["cluster", "backup", "repository"],
+      text: `found ${JSON.stringify(volume)}, which is the data's own volume; dumps must survive it: name another volume or a folder`,
+    },
+  ];
+}
+
+function recoveryVolumes({ cluster, recovery }: Rooms): Problem[] {
+  if (cluster === undefined || recovery === undefined) return [];
+  if ("external" in cluster) {
+    return [
+      {
+        path: ["recovery"],
+        text: "a server that is not ours (rollback:cluster.external) cannot be recovered from here",
+      },
+    ];
+  }
+  if (cluster.volume === recovery.from || cluster.volume === recovery.volume) return [];
+  return [
+    {
+      path: ["cluster", "volume"],
+      text: `found ${JSON.stringify(cluster.volume)}; with rollback:recovery it is the volume recovered from (${recovery.from}) or the new one (${recovery.volume})`,
+    },
+  ];
+}
+
+/** Fencing a role of our own as if it were foreign would lock out the release that is to serve. */
+function ownWriters({ databases }: Rooms): Problem[] {
+  const own = new Set([...databases.valid.keys()].map(ownerRole));
+  return [...databases.valid].flatMap(([name, { writers }]) =>
+    writers.flatMap((writer, index): Problem[] =>
+      own.has(writer)
+        ? [
+            {
+              path: ["databases", name, "writers", index],
+              text: `${JSON.stringify(writer)} is a role of this stack, not a foreign one`,
+            },
+          ]
+        : [],
+    ),
+  );
+}

@@ -1,0 +1,108 @@
+import { inDependencyOrder } from "../dependencies.ts";
+import { unknownName, type KeyPath, type Problem } from "../problems.ts";
+import type { Rooms } from "../raw.ts";
+import { parseTemplate, type TemplatePiece } from "../template.ts";
+
+export type ServiceEntry =
+  Rooms["services"]["valid"] extends ReadonlyMap<string, infer Value> ? Value : never;
+
+/** What services refer to is there, their public ports differ, and none waits for itself. */
+export function checkServices(rooms: Rooms): Problem[] {
+  const each = [...rooms.services.valid].flatMap(([name, service]) => [
+    ...database(rooms, name, service),
+    ...variables(rooms, name, service),
+  ]);
+  return [...each, ...publicPorts(rooms), ...cycle(rooms)];
+}
+
+/** Per service the services whose address its environment mentions. */
+export function serviceNeeds(
+  services: ReadonlyMap<string, Pick<ServiceEntry, "env">>,
+): ReadonlyMap<string, readonly string[]> {
+  return new Map(
+    [...services].map(([name, { env = {} }]) => [
+      name,
+      Object.values(env)
+        .flatMap((value) => (typeof value === "string" ? parseTemplate(value) : []))
+        .flatMap((piece) => (piece.kind === "service" ? [piece.name] : [])),
+    ]),
+  );
+}
+
+function database({ databases }: Rooms, name: string, service: ServiceEntry): Problem[] {
+  if (
+    service.database === undefined ||
+    databases.names === undefined ||
+    databases.names.has(service.database)
+  )
+    return [];
+  return [
+    unknownName(
+      ["services", name, "database"],
+      service.database,
+      "a database of rollback:databases",
+      databases.names,
+    ),
+  ];
+}
+
+function variables(rooms: Rooms, name: string, service: ServiceEntry): Problem[] {
+  return Object.entries(service.env ?? {}).flatMap(([variable, value]) => {
+    const path: KeyPath = ["services", name, "env", variable];
+    if (typeof value === "string")
+      return parseTemplate(value).flatMap((piece) => template(rooms, path, service, piece));
+    return secretExists(rooms, [...path, "secret"], value.secret);
+  });
+}
+
+/** The secret that is named is there. */
+export function secretExists({ secrets }: Rooms, path: KeyPath, name: string): Problem[] {
+  if (secrets === undefined || Object.hasOwn(secrets, name)) return [];
+  return [unknownName(path, name, "an entry of rollback:secrets", Object.keys(secrets))];
+}
+
+const templates =
+  "${release}, ${database.url}, ${services.NAME.url} and ${caches.NAME.url} ($${ stands for a plain ${)";
+
+function template(rooms: Rooms, path: KeyPath, service: ServiceEntry, piece: TemplatePiece): Problem[] {
+  if (piece.kind === "unknown") {
+    // Anything that does not look like a reference may be part of a password, and is not repeated.
+    const what = /^[A-Za-z_.-]{1,40}$/.test(piece.expression) ? `\${${piece.expression}}` : "what follows ${";
+    return [{ path, text: `${what} is not known; known: ${templates}` }];
+  }
+  if (piece.kind === "database" && service.database === undefined) {
+    return [{ path, text: "mentions ${database.url}, but the service has no `database`" }];
+  }
+  if (piece.kind === "service" && rooms.services.names?.has(piece.name) === false) {
+    return [unknownName(path, piece.name, "a service of rollback:services", rooms.services.names)];
+  }
+  if (piece.kind === "cache" && rooms.caches.names?.has(piece.name) === false) {
+    return [unknownName(path, piece.name, "a cache of rollback:caches", rooms.caches.names)];
+  }
+  return [];
+}
+
+function publicPorts({ services }: Rooms): Problem[] {
+  const takenBy = new Map<number, string>();
+  return [...services.valid].flatMap(([name, service]): Problem[] => {
+    if (service.public === undefined) return [];
+    const other = takenBy.get(service.public.port);
+    takenBy.set(service.public.port, other ?? name);
+    if (other === undefined) return [];
+    const path = ["services", name, "public", "port"];
+    return [
+      {
+        path,
+        text: `found ${service.public.port}, which is the public port of ${other}; each service needs its own`,
+      },
+    ];
+  });
+}
+
+function cycle({ services }: Rooms): Problem[] {
+  const result = inDependencyOrder(serviceNeeds(services.valid));
+  if (!("cycle" in result)) return [];
+  const [first = ""] = result.cycle;
+  const text = `services need each other's address in a circle (${result.cycle.join(" → ")}), so none could start first`;
+  return [{ path: ["services", first, "env"], text }];
+}

@@ -1,0 +1,72 @@
+import { z } from "zod";
+import { address, databaseName, partName, secretName, urlPath, variableName } from "../identifiers.ts";
+import { anyText, list, mapping, mistake, oneOf, optional, strict, text, whole } from "../shapes.ts";
+import { duration, megabytes, port } from "../units.ts";
+
+const variable = z.union([z.string(), z.strictObject({ secret: secretName })], {
+  error: "a text in quotes, or { secret: NAME } with the name of an entry of rollback:secrets",
+});
+
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()], {
+  error: "a text, a number, true, false or null to compare with",
+});
+
+const smokeTest = strict(
+  {
+    method: oneOf(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]).default("GET"),
+    path: urlPath,
+    status: whole("a status, 200 to 599", 200, 599).default(200),
+    body: optional(anyText("a text to send")),
+    json: optional(
+      mapping(
+        text("a path into the answer, such as items.0.id", /^[^\s.]+(\.[^\s.]+)*$/),
+        scalar,
+        "a mapping of paths into the answer to the values expected there, such as { items.0.id: 7 }",
+      ),
+    ),
+    timeout: duration("1ms", "5m", "5s").prefault("5s"),
+  },
+  'a path, such as "/health", or a mapping with method, path, status, body, json, timeout',
+).superRefine((test, context) => {
+  if (test.body !== undefined && (test.method === "GET" || test.method === "HEAD")) {
+    mistake(context, ["method"], `a ${test.method} sends no body; say method: POST, or leave the body out`);
+  }
+  if (test.json !== undefined && test.method === "HEAD") {
+    mistake(context, ["json"], "the answer to HEAD has no body to compare; say method: GET");
+  }
+});
+
+const entry = strict({
+  port,
+  public: optional(strict({ port, address: address.default("127.0.0.1") })),
+  database: optional(databaseName),
+  health: urlPath,
+  healthDeadline: duration("1s", "1h").prefault("60s"),
+  smoke: list(
+    z.preprocess((given) => (typeof given === "string" ? { path: given } : given), smokeTest),
+    "a list of smoke tests",
+  ).default([]),
+  replicas: whole("a number of containers, 1 to 50", 1, 50).default(1),
+  env: optional(mapping(variableName, variable, "a mapping of environment variables")),
+  reload: optional(urlPath),
+  expectLog: list(text("a part of a log line", /\S/), "a list of parts of log lines").default([]),
+  memory: optional(megabytes(6)),
+  user: optional(
+    text(
+      "a user, such as 1000, 1000:1000 or app",
+      /^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$/,
+    ),
+  ),
+  stopGrace: duration("1s", "10m").prefault("10s"),
+}).superRefine((service, context) => {
+  if (service.expectLog.length > 0 && service.reload === undefined) {
+    mistake(
+      context,
+      ["expectLog"],
+      "the log is read after a reload of flags, and this service has no `reload` path",
+    );
+  }
+});
+
+/** What runs, and what of it the gateway shows to the outside. */
+export const services = { key: partName, entry, allowed: "a mapping of services (at least one)" };
