@@ -1,22 +1,32 @@
-import { withClient, type Server } from "./connection.ts";
-import { identifier } from "./query.ts";
+import type { ConnectionOptions, Server } from "./connection.ts";
+import { withClient } from "./connection.ts";
+import { identifier, inTransaction } from "./query.ts";
 import { qualified } from "./tables.ts";
 
 /**
- * Deletes an application's sessions that match the condition of the configuration and returns how many there were.
- * The condition runs as the owner of the database, never as a role with more rights, and in a transaction of its own.
+ * Deletes the application's login sessions that match, as the database's owner: the condition comes from the configuration and
+ * must not run with more rights than the application has.
+ * @returns how many there were.
  */
 export async function clearSessions(
-  operator: Server,
+  server: Server,
   database: string,
   owner: string,
   { table, where }: { readonly table: string; readonly where: string },
+  options: ConnectionOptions = {},
 ): Promise<number> {
-  return withClient(operator, database, async (client) => {
-    await client.query("BEGIN");
-    await client.query(`SET LOCAL ROLE ${identifier(owner)}`);
-    const { rowCount } = await client.query(`DELETE FROM ${qualified(table)} WHERE ${where}`);
-    await client.query("COMMIT");
-    return rowCount ?? 0;
-  });
+  return withClient(
+    server,
+    database,
+    (client) =>
+      inTransaction(client, async () => {
+        await client.query(`set local role ${identifier(owner)}`);
+        await client.query("set local lock_timeout = '5s'");
+        // The extended protocol takes one statement only.
+        const text = `delete from ${qualified(table)} where (${where}\n)`;
+        const { rowCount } = await client.query({ text, queryMode: "extended" });
+        return rowCount ?? 0;
+      }),
+    options,
+  );
 }
