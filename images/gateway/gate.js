@@ -1,0 +1,268 @@
+// The gate of the door: whether a request passes, waits or is turned away.
+//
+// One JSON document in shared memory is the state for all workers; the same document lies on disk, so that a killed
+// door comes back as it was. Without one the gate is closed. Deadlines are kept on the machine's uptime: a clock that
+// jumps neither lengthens nor ends a hold.
+import fs from "fs";
+
+const FILE = "/var/lib/gate/state.json";
+const CLOSED = {
+  mode: "closed",
+  then: "closed",
+  owner: "",
+  until: 0,
+  lease: 0,
+  hold: 30000,
+  held: 10000,
+  rate: 2000,
+  epoch: 0,
+};
+
+const CHANGES = {
+  // A newer run takes over from an older one; whatever that one still sends is refused by its name.
+  hold: (s, w) => {
+    if (!w.owner || !(w.lease > 0)) return refuse("GATE_FAILED", "a hold needs owner and lease");
+    const bounds = { hold: w.hold, held: w.held, rate: w.rate || CLOSED.rate };
+    return Object.assign({}, s, bounds, {
+      mode: "hold",
+      then: w.then,
+      owner: w.owner,
+      lease: w.lease,
+      until: uptime() + w.lease,
+    });
+  },
+  renew: (s, w) => leased(s, w) || Object.assign({}, s, { until: uptime() + s.lease }),
+  expireInto: (s, w) => leased(s, w) || Object.assign({}, s, { then: w.then, until: uptime() + s.lease }),
+  // With an owner: only by the run that held last, also after its lease expired. Without: by a person or a first start.
+  open: (s, w) => owned(s, w) || Object.assign({}, s, { mode: "open", owner: "" }),
+  close: (s, w) => owned(s, w) || Object.assign({}, s, { mode: "closed", owner: "" }),
+};
+
+/** auth_request handler of the public listeners: 204 passes, 403 becomes the maintenance answer. */
+async function pass(r) {
+  const since = Date.now();
+  const passes = await admitted();
+  const waited = Date.now() - since;
+  // For the router's log: how long this request was held, in milliseconds.
+  if (waited > 1) r.headersOut["X-Held"] = `${waited}`;
+  r.return(passes ? 204 : 403);
+}
+
+/** auth_request handler of the waiting listener: as `pass`, but also waits until the router of this service answers. */
+async function passWhenRouted(r) {
+  const service = r.variables.door_service;
+  const passes = await admitted(() => routed(r, service));
+  r.return(passes ? 204 : 403);
+}
+
+/** The admin socket: GET tells the status, POST changes the state; always an answer of { ok, code?, found?, status }. */
+async function admin(r) {
+  let answer;
+  try {
+    answer = r.method === "POST" ? await locked(() => change(JSON.parse(r.requestText))) : { ok: true };
+  } catch (e) {
+    answer = { ok: false, code: "GATE_FAILED", found: `${e.message || e}` };
+  }
+  answer.status = status(r);
+  r.headersOut["Content-Type"] = "application/json";
+  r.return(200, JSON.stringify(answer));
+}
+
+/** Makes an expired lease's end lasting, also on disk and without any request. */
+async function tick() {
+  if (!expired(load())) return;
+  await locked(() => {
+    const s = load();
+    if (!expired(s)) return;
+    const next = Object.assign({}, s, { mode: s.then, epoch: s.epoch + 1 });
+    ngx.shared.gate.set("state", JSON.stringify(next));
+    ngx.log(ngx.WARN, `gate: the lease of ${s.owner} expired, now ${next.mode}`);
+    store(next);
+  });
+}
+
+// ---- state
+
+function load() {
+  const text = ngx.shared.gate.get("state");
+  if (text !== undefined) return JSON.parse(text);
+  ngx.shared.gate.add("state", JSON.stringify(fromDisk()));
+  return JSON.parse(ngx.shared.gate.get("state"));
+}
+
+function fromDisk() {
+  let s;
+  try {
+    s = JSON.parse(fs.readFileSync(FILE, "utf8"));
+  } catch (e) {
+    if (e.code !== "ENOENT") ngx.log(ngx.ERR, `gate: ${FILE} cannot be read, closed: ${e.message}`);
+    return CLOSED;
+  }
+  if (["open", "hold", "closed"].indexOf(s.mode) < 0) return CLOSED;
+  const left = Math.min(Math.max(s.untilClock - Date.now(), 0), s.lease);
+  return Object.assign({}, CLOSED, s, { until: uptime() + left });
+}
+
+/** Written beside and renamed: a kill leaves the old state or the new one. */
+function store(s) {
+  const onDisk = Object.assign({}, s, { untilClock: clockOf(s) });
+  fs.writeFileSync(`${FILE}.new`, JSON.stringify(onDisk));
+  fs.renameSync(`${FILE}.new`, FILE);
+}
+
+function expired(s) {
+  return s.mode === "hold" && uptime() >= s.until;
+}
+
+function current() {
+  const s = load();
+  if (expired(s)) s.mode = s.then;
+  return s;
+}
+
+function clockOf(s) {
+  return s.mode === "hold" ? Math.round(Date.now() + s.until - uptime()) : 0;
+}
+
+/** Milliseconds since the machine started; never set back. */
+function uptime() {
+  return parseFloat(fs.readFileSync("/proc/uptime", "utf8")) * 1000;
+}
+
+/** Changes come one at a time over all workers; `work` must not await. */
+async function locked(work) {
+  while (!ngx.shared.lease.add("lock", 1, 2000)) await sleep(1 + Math.random() * 3);
+  try {
+    return work();
+  } finally {
+    ngx.shared.lease.delete("lock");
+  }
+}
+
+// ---- changes
+
+function change(wish) {
+  const s = current();
+  const next = CHANGES[wish.do]
+    ? CHANGES[wish.do](s, wish)
+    : refuse("GATE_FAILED", `unknown change ${wish.do}`);
+  if (next.ok === false) return next;
+  next.epoch = s.epoch + 1;
+  store(next);
+  ngx.shared.gate.set("state", JSON.stringify(next));
+  return { ok: true };
+}
+
+function leased(s, w) {
+  if (s.mode === "hold" && s.owner === w.owner) return undefined;
+  return refuse(
+    "LEASE_LOST",
+    s.owner === w.owner
+      ? `the lease expired, the gate is ${s.mode}`
+      : `the gate is ${s.mode} and held by another run or none`,
+  );
+}
+
+function owned(s, w) {
+  if (w.owner === undefined || s.owner === w.owner) return undefined;
+  return refuse("LEASE_LOST", `the gate is ${s.mode} and belongs to another run or none`);
+}
+
+function refuse(code, found) {
+  return { ok: false, code, found };
+}
+
+function status(r) {
+  // Held first: a request that arrives between the two readings then counts as in flight, not as finished.
+  const held = seats("held");
+  const waiting = seats("wait");
+  const writing = Number(r.variables.connections_writing);
+  const s = current();
+  return {
+    mode: s.mode,
+    then: s.then,
+    owner: s.owner,
+    until: clockOf(s),
+    hold: s.hold,
+    heldMax: s.held,
+    epoch: s.epoch,
+    held: held + waiting,
+    // Without this one; one that waits for the router is counted at the public and at the waiting listener.
+    inFlight: Math.max(0, writing - 1 - held - 2 * waiting),
+  };
+}
+
+// ---- waiting
+
+async function admitted(ready) {
+  const first = current();
+  if (first.mode === "open" && ready === undefined) return true;
+  if (first.mode === "closed") return false;
+  if (seats("held") + seats("wait") >= first.held) return false;
+  const seat = take(ready === undefined ? "held" : "wait");
+  try {
+    let left = first.hold;
+    for (;;) {
+      // Fewer looks each when many wait, so that waiting costs the same; the spread is also the first jitter.
+      const nap = Math.min((0.5 + Math.random()) * Math.min(Math.max(seats("held") / 20, 15), 500), left);
+      await sleep(nap);
+      left -= nap;
+      let mode = current().mode;
+      if (mode === "open" && (ready === undefined || (await ready()))) {
+        await sleep(turn(first.rate));
+        mode = current().mode;
+        if (mode === "open") return true;
+      }
+      if (mode === "closed" || left <= 0) return false;
+    }
+  } finally {
+    ngx.shared.count.incr(seat, -1, 0);
+  }
+}
+
+/** Milliseconds until this request's turn: at most `rate` requests a second leave the queue, so that a small pool is not overrun. */
+function turn(rate) {
+  const count = ngx.shared.count;
+  const now = uptime();
+  const due = (count.get("base") || 0) + (count.incr("slot", 1, 0) * 1000) / rate;
+  if (due > now) return due - now + Math.random() * 10;
+  count.set("base", now);
+  count.set("slot", 0);
+  return Math.random() * 10;
+}
+
+/** Takes a seat of this worker; the seats of a worker that was killed are void. */
+function take(kind) {
+  const count = ngx.shared.count;
+  const id = ngx.worker_id;
+  if (count.get(`pid${id}`) !== process.pid) {
+    count.set(`pid${id}`, process.pid);
+    count.set(`held${id}`, 0);
+    count.set(`wait${id}`, 0);
+  }
+  count.incr(`${kind}${id}`, 1, 0);
+  return `${kind}${id}`;
+}
+
+function seats(kind) {
+  let sum = 0;
+  for (let id = 0; id < 2; id++) sum += ngx.shared.count.get(`${kind}${id}`) || 0;
+  return sum;
+}
+
+/** Whether the router serves this service; one request asks for all that wait. */
+async function routed(r, service) {
+  const lease = ngx.shared.lease;
+  if (lease.get(`up:${service}`)) return true;
+  if (!lease.add(`ask:${service}`, 1, 100)) return false;
+  const reply = await r.subrequest("/.rollback/router");
+  if (reply.status !== 204) return false;
+  lease.set(`up:${service}`, 1, 100);
+  return true;
+}
+
+function sleep(ms) {
+  return new Promise((done) => setTimeout(done, Math.max(1, Math.round(ms))));
+}
+
+export default { pass, passWhenRouted, admin, tick };

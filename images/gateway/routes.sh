@@ -1,0 +1,87 @@
+#!/bin/bash
+# routes apply      a whole nginx configuration on standard input, its first line `# generation ID`; prints
+#                   `applied` or `unchanged` once that generation, and no older one, takes requests.
+#                   Exit 3: refused by nginx; exit 4: it does not come into force. The old one then stays.
+# routes show       prints the generation in force
+# routes inflight   prints the number of requests in flight, those of leaving workers included
+# routes drain MS   waits until there are none, at most MS milliseconds; prints how many are left
+set -euo pipefail
+
+folder=/etc/gateway/routes
+now() { date +%s%3N; }
+ask() { curl -sS --max-time 5 --unix-socket /run/router/admin.sock "http://router/$1"; }
+
+# nginx counts reading and writing over all workers of all generations; this request is one of them.
+in_flight() { ask status | awk '/^Reading/ { n = $2 + $4 - 1; print n < 0 ? 0 : n }'; }
+
+# Workers of an older generation that may still accept a connection.
+accepting() {
+  local pid title
+  for pid in "$@"; do
+    title=$({ tr '\0' ' ' < "/proc/$pid/cmdline"; } 2>/dev/null || true)
+    case "$title" in
+      "" | *"shutting down"*) ;;
+      *) return 0 ;;
+    esac
+  done
+  return 1
+}
+
+in_force() { # generation, old workers...
+  local wanted=$1 until
+  shift
+  until=$(($(now) + 10000))
+  while [ "$(ask generation 2>/dev/null || true)" != "$wanted" ] || accepting "$@"; do
+    [ "$(now)" -lt "$until" ] || return 1
+    sleep 0.01
+  done
+}
+
+apply() {
+  local new=$folder/.new.conf old=$folder/.old.conf file=$folder/nginx.conf wanted master
+  local -a workers
+  exec 9> "$folder/.lock"
+  flock -w 60 9 || { echo "another change of the routes is under way" >&2; exit 4; }
+  cat > "$new"
+  wanted=$(sed -n '1s/^# generation //p' "$new")
+  [ -n "$wanted" ] || { echo "the first line names no generation" >&2; exit 3; }
+  if [ "$(ask generation 2>/dev/null || true)" = "$wanted" ] && cmp -s "$new" "$file"; then
+    rm -f "$new"
+    echo unchanged
+    return
+  fi
+  nginx -t -q -e /dev/stderr -c "$new" || exit 3
+  master=$(cat /run/router/nginx.pid)
+  read -r -a workers < "/proc/$master/task/$master/children" || true
+  cp "$file" "$old"
+  sync "$new"
+  mv "$new" "$file"
+  kill -HUP "$master"
+  if ! in_force "$wanted" "${workers[@]}"; then
+    mv "$old" "$file"
+    kill -HUP "$master"
+    echo "nginx accepted the configuration but generation $wanted does not answer" >&2
+    exit 4
+  fi
+  rm -f "$old"
+  echo applied
+}
+
+drain() {
+  local until=$(($(now) + $1)) quiet=0 left
+  while :; do
+    left=$(in_flight)
+    if [ "$left" = 0 ]; then quiet=$((quiet + 1)); else quiet=0; fi
+    if [ "$quiet" -ge 2 ] || [ "$(now)" -ge "$until" ]; then break; fi
+    sleep 0.01
+  done
+  echo "$left"
+}
+
+case "${1:-}" in
+  apply) apply ;;
+  show) ask generation ;;
+  inflight) in_flight ;;
+  drain) drain "$2" ;;
+  *) echo "usage: routes apply | show | inflight | drain MS" >&2; exit 64 ;;
+esac

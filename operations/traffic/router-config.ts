@@ -1,0 +1,170 @@
+import { createHash } from "node:crypto";
+import { isIPv6 } from "node:net";
+import { checkPlan } from "./plan.ts";
+import type { GatewayPlan, ServerPlan, ServicePlan } from "./plan.ts";
+
+/** A configuration of the router and its name. */
+export interface RouterConfig {
+  /** A hash of the text: equal plans have equal generations. Compare it with `readRoutes`. */
+  readonly generation: string;
+  /** The whole nginx configuration; its first line names the generation. */
+  readonly text: string;
+}
+
+/**
+ * The router's configuration for a plan; `applyRoutes` brings it into force.
+ *
+ * - One weighted upstream per service in shared memory, so that shares are exact over all workers; no server is ever
+ *   taken out by nginx itself, which would shift a canary's share.
+ * - A connection per request to the containers: one that is kept alive and closed by the container as a POST is sent
+ *   would lose that POST, and a container that leaves closes them all.
+ * - A server that refuses the connection is passed over (any request); a request that was sent is asked again only if
+ *   it is not POST, PATCH or LOCK and nothing of the answer had arrived. The log has every attempt.
+ */
+export function routerConfig(plan: GatewayPlan): RouterConfig {
+  checkPlan(plan);
+  const services = plan.services.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const generation = createHash("sha256")
+    .update(configuration(plan, services, ""))
+    .digest("hex")
+    .slice(0, 16);
+  return { generation, text: `# generation ${generation}\n${configuration(plan, services, generation)}` };
+}
+
+function configuration(plan: GatewayPlan, services: readonly ServicePlan[], generation: string): string {
+  return `\
+pid /run/router/nginx.pid;
+error_log /dev/stderr warn;
+worker_processes 2;
+# Connections that outlast a switch by this much (websockets, event streams) are closed and reconnect.
+worker_shutdown_timeout ${seconds(plan.drain)};
+events { worker_connections 32768; }
+
+http {
+  server_tokens off;
+  absolute_redirect off;
+  merge_slashes off;
+  underscores_in_headers on;
+  large_client_header_buffers 8 32k;
+  client_max_body_size 0;
+  # Neither the door nor a service may keep a connection to a listener that is reloaded.
+  keepalive_timeout 0;
+  map_hash_bucket_size 256;
+
+  # One line per request; upstream and status list every attempt. Without query: it may hold secrets.
+  log_format attempts escape=json '{"time":$msec,"service":"$service","release":"$release","method":"$request_method",'
+    '"path":"$uri","status":$status,"seconds":$request_time,"upstream":"$upstream_addr",'
+    '"upstreamStatus":"$upstream_status","upstreamSeconds":"$upstream_response_time","held":"$door_held","client":"$remote_addr"}';
+  access_log /dev/stdout attempts buffer=64k flush=1s;
+
+  map $http_upgrade $upgrade { default upgrade; "" close; }
+  map $http_host $host_header { default $http_host; "" $host; }
+  map $http_x_rollback_held $door_held { default $http_x_rollback_held; "" 0; }
+  # The release that answered: that of the last attempt.
+  map $upstream_addr $release {
+    default "";
+${services.flatMap((service) => service.servers.map(releaseLine)).join("\n")}
+  }
+
+  server {
+    listen unix:/run/router/admin.sock;
+    access_log off;
+    location = /generation { return 200 "${generation}"; }
+    location = /status { stub_status; }
+  }
+${sharedPorts(services).map(nameless).join("")}${services.map(serviceBlock).join("")}}
+`;
+}
+
+function releaseLine(server: ServerPlan): string {
+  const address = endpoint(server).replaceAll(/[.[\]]/g, "\\$&");
+  return `    "~(^|[ ,])${address}$" "${server.release}";`;
+}
+
+function serviceBlock(service: ServicePlan): string {
+  const routes = service.servers.length === 0 ? noServer : locations(service);
+  return `
+${upstream(service)}  server {
+    listen unix:/run/gateway/${service.name}.sock backlog=4096;
+    set_real_ip_from unix:;
+    real_ip_header X-Forwarded-For;
+    set $service ${service.name};
+    location = /.rollback/here { access_log off; return 204; }
+${routes}
+  }
+  server {
+    # For the stack's other services: never held, or a drain would wait for itself.
+    listen ${service.containerPort};
+    server_name ${service.name};
+    set $service ${service.name};
+${routes}
+  }
+`;
+}
+
+/** Ports that several services have in common: there the name in the request decides, and no name is not a guess. */
+function sharedPorts(services: readonly ServicePlan[]): readonly number[] {
+  const ports = services.map(({ containerPort }) => containerPort);
+  return [...new Set(ports.filter((port, index) => ports.indexOf(port) !== index))];
+}
+
+function nameless(port: number): string {
+  return `
+  server {
+    listen ${port} default_server;
+    access_log off;
+    return 421 "Several services share port ${port}: ask for http://SERVICE:${port}.\n";
+  }
+`;
+}
+
+const noServer = `    location / { add_header Retry-After 5 always; return 503; }`;
+
+function upstream(service: ServicePlan): string {
+  if (service.servers.length === 0) return "";
+  const servers = service.servers.map(
+    (server) => `    server ${endpoint(server)} weight=${server.weight} max_fails=0; # ${server.release}\n`,
+  );
+  return `  upstream to_${service.name} {\n    zone to_${service.name} 256k;\n${servers.join("")}  }\n`;
+}
+
+function locations(service: ServicePlan): string {
+  const passOn = `\
+      proxy_pass http://to_${service.name};
+      proxy_http_version 1.1;
+      proxy_request_buffering off;
+      proxy_buffering off;
+      proxy_buffer_size 32k;
+      proxy_buffers 4 32k;
+      proxy_connect_timeout 2s;
+      proxy_next_upstream error timeout;
+      proxy_next_upstream_tries ${Math.min(service.servers.length, 3)};
+      # Only a connection that is not made in time is tried elsewhere, never a slow answer.
+      proxy_next_upstream_timeout 5s;
+      proxy_set_header Host $host_header;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $upgrade;
+      proxy_set_header X-Rollback-Held "";
+      add_header X-Rollback-Release $release always;`;
+  return `\
+    location / {
+      error_page 418 = @upgrade;
+      if ($http_upgrade) { return 418; }
+${passOn}
+      proxy_read_timeout 300s;
+      proxy_send_timeout 300s;
+    }
+    location @upgrade {
+${passOn}
+      proxy_read_timeout 1h;
+      proxy_send_timeout 1h;
+    }`;
+}
+
+function endpoint({ address, port }: ServerPlan): string {
+  return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function seconds(milliseconds: number): string {
+  return `${Math.max(1, Math.ceil(milliseconds / 1000))}s`;
+}

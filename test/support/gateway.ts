@@ -1,0 +1,174 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { Agent, request as httpRequest } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { docker } from "../../operations/docker/run.ts";
+import { doorConfig, doorConfigPath } from "../../operations/traffic/door.ts";
+import { gatewayImage } from "../../operations/traffic/plan.ts";
+import type { GatewayPlan, ServerPlan } from "../../operations/traffic/plan.ts";
+
+/** A gateway of two nginx on a network of its own, with stand-ins for an application's containers. */
+export interface TestGateway {
+  readonly prefix: string;
+  readonly door: string;
+  readonly router: string;
+  readonly url: string;
+  /** Starts a stand-in of this release and returns its place in a plan, weight 1. */
+  readonly upstream: (release: string, env?: Record<string, string>) => Promise<TestUpstream>;
+  readonly plan: (...servers: readonly ServerPlan[]) => GatewayPlan;
+  /** Removes every container, volume and network that was made. */
+  readonly remove: () => Promise<void>;
+}
+
+export interface TestUpstream extends ServerPlan {
+  readonly container: string;
+}
+
+/** Builds the gateway's image where it is missing or older than its files; free when nothing changed. */
+export async function buildGatewayImage(): Promise<void> {
+  await docker(["build", "-q", "-t", gatewayImage, join(import.meta.dirname, "../../images/gateway")], {
+    timeoutMs: 600_000,
+  });
+}
+
+/** Starts router and door; the gate is closed and the router has no routes yet. */
+export async function startGateway(): Promise<TestGateway> {
+  const prefix = `rbt-gateway-${randomBytes(3).toString("hex")}`;
+  const [door, router] = [`${prefix}-door`, `${prefix}-router`];
+  const port = await freePort();
+  const made: string[] = [door, router];
+  const plan = (...servers: readonly ServerPlan[]): GatewayPlan => ({
+    services: [{ name: "app", public: { port, address: "127.0.0.1" }, containerPort: 8080, servers }],
+    hold: 20_000,
+    held: 10_000,
+    drain: 2_000,
+  });
+  const volumes = ["sockets", "routes", "gate"].map((kind) => `${prefix}-${kind}`);
+  const remove = async (): Promise<void> => {
+    await docker(["rm", "--force", "--volumes", ...made]).catch(ignoreMissing);
+    await docker(["volume", "rm", "--force", ...volumes]);
+    await docker(["network", "rm", prefix]).catch(ignoreMissing);
+  };
+  try {
+    await docker(["network", "create", prefix]);
+    const mounts = (role: string, folder: string) => [
+      ...["--network", prefix, "-v", `${prefix}-sockets:/run/gateway`, "-v", `${prefix}-${role}:${folder}`],
+    ];
+    await docker([
+      "run",
+      "-d",
+      "--name",
+      router,
+      ...mounts("routes", "/etc/gateway/routes"),
+      gatewayImage,
+      "router",
+    ]);
+    const publish = ["-p", `127.0.0.1:${port}:${port}`];
+    await docker([
+      "create",
+      "--name",
+      door,
+      ...publish,
+      ...mounts("gate", "/var/lib/gate"),
+      gatewayImage,
+      "door",
+    ]);
+    await upload(door, doorConfigPath, doorConfig(plan()));
+    await docker(["start", door]);
+    await answers(`http://127.0.0.1:${port}/`);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  const upstream = async (release: string, env: Record<string, string> = {}): Promise<TestUpstream> => {
+    const container = `${prefix}-app-${release}-${randomBytes(2).toString("hex")}`;
+    made.push(container);
+    await docker([
+      ...["run", "-d", "--init", "--name", container, "--network", prefix, "-e", `RELEASE=${release}`],
+      ...Object.entries(env).flatMap(([name, value]) => ["-e", `${name}=${value}`]),
+      ...["-v", `${process.execPath}:/usr/local/bin/node:ro`],
+      ...["-v", `${join(import.meta.dirname, "upstream.mjs")}:/upstream.mjs:ro`],
+      ...["debian:trixie-slim", "node", "/upstream.mjs"],
+    ]);
+    const address = await addressOf(container, prefix);
+    return { container, address, port: 8080, weight: 1, release };
+  };
+  return { prefix, door, router, url: `http://127.0.0.1:${port}`, upstream, plan, remove };
+}
+
+async function addressOf(container: string, network: string): Promise<string> {
+  const format = `{{(index .NetworkSettings.Networks "${network}").IPAddress}}`;
+  return docker(["inspect", "-f", format, container]);
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!/no such|not found/i.test(String(error))) throw error;
+}
+
+async function upload(container: string, path: string, text: string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "rbt-"));
+  try {
+    const file = join(folder, "file");
+    writeFileSync(file, text, { mode: 0o644 });
+    await docker(["cp", file, `${container}:${path}`]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Waits until anything is answered at this address, at most 10 s. */
+export async function answers(url: string): Promise<void> {
+  const until = Date.now() + 10_000;
+  for (;;) {
+    const answer = await ask(url).catch(() => undefined);
+    if (answer !== undefined) return;
+    if (Date.now() > until) throw new Error(`${url} does not answer`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const address = server.address();
+  await new Promise((done) => server.close(done));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+  readonly ms: number;
+}
+
+/** One request over a connection of its own, or of `agent`. Rejects when there is no whole answer. */
+export async function ask(
+  url: string,
+  options: { method?: string; body?: string | Buffer; headers?: Record<string, string>; agent?: Agent } = {},
+): Promise<Answer> {
+  const started = performance.now();
+  return new Promise((resolve, reject) => {
+    const { method = "GET", headers = {}, agent = new Agent() } = options;
+    const sent = httpRequest(url, { method, headers, agent }, (response) => {
+      let body = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => (body += chunk));
+      response.on("error", reject);
+      response.on("end", () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          body,
+          ms: performance.now() - started,
+        }),
+      );
+    });
+    sent.on("error", reject);
+    sent.end(options.body);
+  });
+}
