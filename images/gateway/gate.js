@@ -201,19 +201,19 @@ async function admitted(ready) {
   if (seats("held") + seats("wait") >= first.held) return false;
   const seat = take(ready === undefined ? "held" : "wait");
   try {
-    let left = first.hold;
+    const until = uptime() + first.hold;
     for (;;) {
       // Fewer looks each when many wait, so that waiting costs the same; the spread is also the first jitter.
-      const nap = Math.min((0.5 + Math.random()) * Math.min(Math.max(seats("held") / 20, 15), 500), left);
-      await sleep(nap);
-      left -= nap;
+      const left = until - uptime();
+      const nap = (0.5 + Math.random()) * Math.min(Math.max(seats("held") / 20, 15), 500);
+      await sleep(Math.min(nap, left));
       let mode = current().mode;
       if (mode === "open" && (ready === undefined || (await ready()))) {
         await sleep(turn(first.rate));
         mode = current().mode;
         if (mode === "open") return true;
       }
-      if (mode === "closed" || left <= 0) return false;
+      if (mode === "closed" || uptime() >= until) return false;
     }
   } finally {
     ngx.shared.count.incr(seat, -1, 0);

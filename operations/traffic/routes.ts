@@ -11,7 +11,7 @@ import { Refusal } from "../../settings/refusal.ts";
 export async function applyRoutes(router: string, config: RouterConfig): Promise<"applied" | "unchanged"> {
   try {
     const said = await docker(["exec", "-i", router, "routes", "apply"], {
-      input: config,
+      input: config.text,
       timeoutMs: 90_000,
     });
     return said === "unchanged" ? "unchanged" : "applied";
