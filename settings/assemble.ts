@@ -13,15 +13,17 @@ type Complete = {
 };
 
 export function assemble(raw: RawConfiguration, rooms: Complete): Settings {
-  const releases = mapOf(rooms.releases.valid, release);
+  const releases = mapOf(new Map([...rooms.releases.valid].sort(naturally)), release);
   return {
     project: raw.project,
     stack: raw.stack,
     releases,
-    live: liveByWeight(rooms.live, [...releases.keys()]),
+    live: liveByWeight(rooms.live.valid, [...releases.keys()]),
     standby: rooms.standby,
     services: sortedServices(rooms.services.valid),
-    databases: mapOf(rooms.databases.valid, (name, entry) => database(name, entry, raw.folder)),
+    databases: mapOf(new Map([...rooms.databases.valid].sort(byCharacters)), (name, entry) =>
+      database(name, entry, raw.folder),
+    ),
     cluster: cluster(rooms.cluster, raw),
     recovery:
       rooms.recovery === undefined
@@ -41,6 +43,16 @@ export function assemble(raw: RawConfiguration, rooms: Complete): Settings {
   };
 }
 
+/** `1.2.0` before `1.10.0`. Pulumi sorts every mapping by name, so the order of the file is not to be had. */
+function naturally([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {
+  return one.localeCompare(other, "en", { numeric: true });
+}
+
+/** As Pulumi sorts; said again because a JavaScript object puts whole numbers first. */
+function byCharacters([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {
+  return one < other ? -1 : 1;
+}
+
 type EntryOf<Room extends "releases" | "databases"> =
   Rooms[Room]["valid"] extends ReadonlyMap<string, infer Value> ? Value : never;
 
@@ -57,9 +69,9 @@ function release(name: string, entry: EntryOf<"releases">): Release {
   };
 }
 
-function liveByWeight(weights: Complete["live"], catalogue: readonly string[]): Settings["live"] {
+function liveByWeight(weights: ReadonlyMap<string, number>, catalogue: readonly string[]): Settings["live"] {
   const order = new Map(catalogue.map((name, index) => [name, index]));
-  return Object.entries(weights)
+  return [...weights]
     .map(([release, weight]) => ({ release, weight }))
     .sort(
       (one, other) =>
@@ -93,7 +105,10 @@ function service(name: string, entry: ServiceEntry): Service {
     })),
     replicas: entry.replicas,
     env: new Map(Object.entries(entry.env ?? {})),
-    reload: entry.reload,
+    reload:
+      entry.reload === undefined
+        ? undefined
+        : { path: entry.reload.path, headers: new Map(Object.entries(entry.reload.headers ?? {})) },
     expectLog: entry.expectLog,
     memory: entry.memory,
     user: entry.user,

@@ -23,8 +23,8 @@ export function parseSettings(raw: RawConfiguration): Settings {
 export function readSettings(raw: RawConfiguration): Settings {
   const { rooms, problems } = readRooms(raw);
   const all = [...problems, ...crossChecks(rooms)];
-  const { live, standby, cluster, gateway, safety, secrets, platform } = rooms;
-  const complete = { live, standby, cluster, gateway, safety, secrets, platform };
+  const { standby, cluster, gateway, safety, secrets, platform } = rooms;
+  const complete = { standby, cluster, gateway, safety, secrets, platform };
   if (all.length === 0 && isComplete(complete)) return assemble(raw, { ...rooms, ...complete });
   throw invalid(raw, all);
 }

@@ -58,6 +58,8 @@ function shown(value: unknown): string {
   if (typeof value === "object") return "a mapping";
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   if (typeof value !== "string") return `a ${typeof value}`;
+  // An address with a password in it, wherever it stands.
+  if (/:[^/\s@]*@(?!sha256:)/.test(value)) return "a text that may hold a password and is not shown here";
   const text = JSON.stringify(value.length > longest ? `${value.slice(0, longest)}…` : value);
   return value === "" ? "an empty text" : text;
 }
@@ -65,6 +67,6 @@ function shown(value: unknown): string {
 /** Places where people put passwords, rightly or by mistake; what stands there is never repeated in a message. */
 function mayBeSecret([room, ...rest]: KeyPath): boolean {
   if (room === "secrets") return true;
-  if (room === "services") return rest[1] === "env" && rest.length > 2;
+  if (room === "services") return rest[1] === "env";
   return room === "cluster" && rest.includes("password");
 }

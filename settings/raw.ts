@@ -61,7 +61,7 @@ export function readRooms(raw: RawConfiguration) {
 
   const rooms = {
     releases: many("releases", releases),
-    live: one("live", live),
+    live: many("live", live),
     standby: one("standby", standby.default([])),
     services: many("services", services),
     databases: many("databases", databases),

@@ -10,7 +10,7 @@ export type MaybeSecret = string | { readonly secret: string };
 export interface Settings {
   readonly project: string;
   readonly stack: string;
-  /** Catalogue of releases, in the order of the configuration. Key: release, e.g. `1.2.0`. */
+  /** Catalogue of releases, by number (`1.2.0` before `1.10.0`): Pulumi does not keep the order of the file. Key: release, e.g. `1.2.0`. */
   readonly releases: ReadonlyMap<string, Release>;
   /** Releases with traffic and their weights (> 0), heaviest first, then catalogue order. Weights add up to 100. */
   readonly live: readonly { readonly release: string; readonly weight: number }[];
@@ -18,7 +18,7 @@ export interface Settings {
   readonly standby: readonly string[];
   /** In dependency order (a service after those whose `${services.NAME.url}` it mentions). */
   readonly services: ReadonlyMap<string, Service>;
-  /** In the order of the configuration; the first holds the journal. */
+  /** By name: Pulumi sorts mappings, so the order of the file is not to be had. The first holds the journal. */
   readonly databases: ReadonlyMap<string, Database>;
   readonly cluster: Cluster;
   readonly recovery: Recovery | undefined;
@@ -63,8 +63,8 @@ export interface Service {
   readonly replicas: number;
   /** Values may mention `${database.url}`, `${release}`, `${services.NAME.url}` and `${caches.NAME.url}`; fill them with template.ts. */
   readonly env: ReadonlyMap<string, MaybeSecret>;
-  /** Path to POST to after flags changed; undefined: the containers are restarted one by one. */
-  readonly reload: string | undefined;
+  /** What to POST to after flags changed; undefined: the containers are restarted one by one. */
+  readonly reload: { readonly path: string; readonly headers: ReadonlyMap<string, MaybeSecret> } | undefined;
   /** Lines (substrings) that must be in the log after flags changed. */
   readonly expectLog: readonly string[];
   /** `docker` options that keep a container small; in megabytes. */

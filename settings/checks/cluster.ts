@@ -1,7 +1,7 @@
 import { ownerRole } from "../names.ts";
 import type { Problem } from "../problems.ts";
 import type { Rooms } from "../raw.ts";
-import { secretExists } from "./services.ts";
+import { overlap, secretExists } from "./services.ts";
 
 /** Server, volumes and recovery agree with one another and with what else listens on this machine. */
 export function checkDatabaseServer(rooms: Rooms): Problem[] {
@@ -11,13 +11,13 @@ export function checkDatabaseServer(rooms: Rooms): Problem[] {
       ? []
       : "external" in cluster
         ? secretExists(rooms, ["cluster", "external", "password", "secret"], cluster.external.password.secret)
-        : [...portTaken(rooms, cluster.port), ...dumpsBesideData(cluster)];
+        : [...portTaken(rooms, cluster), ...dumpsBesideData(cluster)];
   return [...server, ...recoveryVolumes(rooms), ...ownWriters(rooms)];
 }
 
-function portTaken({ services }: Rooms, port: number): Problem[] {
+function portTaken({ services }: Rooms, { port, address }: { port: number; address: string }): Problem[] {
   return [...services.valid]
-    .filter(([, service]) => service.public?.port === port)
+    .filter(([, { public: open }]) => open?.port === port && overlap(open.address, address))
     .map(([name]) => ({
       path: ["cluster", "port"],
       text: `found ${port}, which is the public port of ${name}; both listen on this machine`,

@@ -1,59 +1,59 @@
 import { unknownName, type KeyPath, type Problem } from "../problems.ts";
 import type { Rooms } from "../raw.ts";
 
+type Names = ReadonlySet<string> | undefined;
+
+const aRelease = "a release of rollback:releases";
+const aService = "a service of rollback:services";
+const aDatabase = "a database of rollback:databases";
+
 /** Every release names every service and every database, and none that is not there. */
 export function checkCatalogue({ releases, services, databases }: Rooms): Problem[] {
-  return [...releases.valid].flatMap(([name, release]) => {
+  return [...releases.valid].flatMap(([name, { services: images, schema = {}, compatible = {} }]) => {
     const at: KeyPath = ["releases", name];
     return [
-      ...sameNames([...at, "services"], release.services, services.names, "a service of rollback:services"),
-      ...sameNames(
-        [...at, "schema"],
-        release.schema ?? {},
-        databases.names,
-        "a database of rollback:databases",
-      ),
-      ...onlyKnown(
-        [...at, "compatible"],
-        release.compatible ?? {},
-        databases.names,
-        "a database of rollback:databases",
-      ),
-      ...twiceSaid(name, release, services),
+      ...sameNames([...at, "services"], Object.keys(images), services.names, aService),
+      ...sameNames([...at, "schema"], Object.keys(schema), databases.names, aDatabase),
+      ...onlyKnown([...at, "compatible"], Object.keys(compatible), databases.names, aDatabase),
+      ...twiceSaid(name, images, services),
     ];
   });
 }
 
 /** What is live or standing by is in the catalogue, once. */
-export function checkLive({ releases, live, standby }: Rooms): Problem[] {
-  const what = "a release of rollback:releases";
-  const weighted = live ?? {};
-  return [
-    ...onlyKnown(["live"], weighted, releases.names, what),
-    ...(standby ?? []).flatMap((release, index): Problem[] => {
-      if (Object.hasOwn(weighted, release)) {
-        return [
+export function checkLive({ releases, live, standby = [] }: Rooms): Problem[] {
+  const alsoLive = standby.flatMap((release, index): Problem[] =>
+    live.names?.has(release) === true
+      ? [
           {
             path: ["standby", index],
             text: `${JSON.stringify(release)} is live; a release is either live or standing by`,
           },
-        ];
-      }
-      if (releases.names === undefined || releases.names.has(release)) return [];
-      return [unknownName(["standby", index], release, what, releases.names)];
-    }),
+        ]
+      : [],
+  );
+  const unknown = standby.flatMap((release, index) =>
+    releases.names?.has(release) === false
+      ? [unknownName(["standby", index], release, aRelease, releases.names)]
+      : [],
+  );
+  return [
+    ...onlyKnown(["live"], live.names ?? [], releases.names, aRelease),
+    ...weights(live),
+    ...alsoLive,
+    ...unknown,
   ];
 }
 
-type Named = Readonly<Record<string, unknown>>;
+function weights({ names, valid }: Rooms["live"]): Problem[] {
+  const sum = [...valid.values()].reduce((total, weight) => total + weight, 0);
+  // A weight that is wrong in itself has been reported; a sum over the others would say nothing.
+  if (names === undefined || names.size === 0 || valid.size < names.size || sum === 100) return [];
+  return [{ path: ["live"], text: `the weights add up to ${sum}; they must add up to 100` }];
+}
 
-function sameNames(
-  path: KeyPath,
-  given: Named,
-  known: ReadonlySet<string> | undefined,
-  what: string,
-): Problem[] {
-  const lacking = [...(known ?? [])].filter((name) => !Object.hasOwn(given, name));
+function sameNames(path: KeyPath, given: readonly string[], known: Names, what: string): Problem[] {
+  const lacking = [...(known ?? [])].filter((name) => !given.includes(name));
   return [
     ...onlyKnown(path, given, known, what),
     ...lacking.map((name) => ({
@@ -63,28 +63,23 @@ function sameNames(
   ];
 }
 
-function onlyKnown(
-  path: KeyPath,
-  given: Named,
-  known: ReadonlySet<string> | undefined,
-  what: string,
-): Problem[] {
+function onlyKnown(path: KeyPath, given: Iterable<string>, known: Names, what: string): Problem[] {
   if (known === undefined) return [];
-  return Object.keys(given)
+  return [...given]
     .filter((name) => !known.has(name))
     .map((name) => unknownName([...path, name], name, what, known));
 }
 
-type Release = Rooms["releases"]["valid"] extends ReadonlyMap<string, infer Value> ? Value : never;
+type Images = Readonly<Record<string, { readonly flags?: Readonly<Record<string, string>> | undefined }>>;
 
 /** A flag and a variable of one name: which of them holds would depend on when the service reads what. */
-function twiceSaid(name: string, release: Release, services: Rooms["services"]): Problem[] {
-  return Object.entries(release.services).flatMap(([service, { flags = {} }]) => {
+function twiceSaid(release: string, images: Images, services: Rooms["services"]): Problem[] {
+  return Object.entries(images).flatMap(([service, { flags = {} }]) => {
     const env = services.valid.get(service)?.env ?? {};
     return Object.keys(flags)
       .filter((flag) => Object.hasOwn(env, flag))
       .map((flag) => ({
-        path: ["releases", name, "services", service, "flags", flag],
+        path: ["releases", release, "services", service, "flags", flag],
         text: `also a variable in rollback:services.${service}.env; say it in one place`,
       }));
   });

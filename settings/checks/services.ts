@@ -6,13 +6,13 @@ import { parseTemplate, type TemplatePiece } from "../template.ts";
 export type ServiceEntry =
   Rooms["services"]["valid"] extends ReadonlyMap<string, infer Value> ? Value : never;
 
-/** What services refer to is there, their public ports differ, and none waits for itself. */
+/** What services refer to is there, their ports differ, and none waits for itself. */
 export function checkServices(rooms: Rooms): Problem[] {
   const each = [...rooms.services.valid].flatMap(([name, service]) => [
     ...database(rooms, name, service),
     ...variables(rooms, name, service),
   ]);
-  return [...each, ...publicPorts(rooms), ...cycle(rooms)];
+  return [...each, ...publicPorts(rooms), ...innerPorts(rooms), ...cycle(rooms)];
 }
 
 /** Per service the services whose address its environment mentions. */
@@ -82,21 +82,47 @@ function template(rooms: Rooms, path: KeyPath, service: ServiceEntry, piece: Tem
   return [];
 }
 
+interface Listener {
+  readonly name: string;
+  readonly port: number;
+  /** Undefined: all. */
+  readonly address?: string;
+}
+
 function publicPorts({ services }: Rooms): Problem[] {
-  const takenBy = new Map<number, string>();
-  return [...services.valid].flatMap(([name, service]): Problem[] => {
-    if (service.public === undefined) return [];
-    const other = takenBy.get(service.public.port);
-    takenBy.set(service.public.port, other ?? name);
-    if (other === undefined) return [];
-    const path = ["services", name, "public", "port"];
-    return [
-      {
-        path,
-        text: `found ${service.public.port}, which is the public port of ${other}; each service needs its own`,
-      },
-    ];
+  const listeners = [...services.valid].flatMap(([name, { public: open }]) =>
+    open === undefined ? [] : [{ name, ...open }],
+  );
+  return clashes(listeners).map(({ name, port, other }) => ({
+    path: ["services", name, "public", "port"],
+    text: `found ${port}, which is the public port of ${other}; each service needs its own`,
+  }));
+}
+
+/** Between services the router tells them apart by port. */
+function innerPorts({ services }: Rooms): Problem[] {
+  return clashes([...services.valid].map(([name, { port }]) => ({ name, port }))).map(
+    ({ name, port, other }) => ({
+      path: ["services", name, "port"],
+      text: `found ${port}, which is the port of ${other}; services reach one another by port, so each needs its own`,
+    }),
+  );
+}
+
+function clashes(listeners: readonly Listener[]): { name: string; port: number; other: string }[] {
+  return listeners.flatMap((listener, index) => {
+    const other = listeners
+      .slice(0, index)
+      .find((each) => each.port === listener.port && overlap(each.address, listener.address));
+    return other === undefined ? [] : [{ name: listener.name, port: listener.port, other: other.name }];
   });
+}
+
+/** Whether two addresses to listen on keep each other from one port. */
+export function overlap(one: string | undefined, other: string | undefined): boolean {
+  const all = (address: string | undefined) =>
+    address === undefined || address === "0.0.0.0" || address === "::";
+  return one === other || all(one) || all(other);
 }
 
 function cycle({ services }: Rooms): Problem[] {

@@ -1,19 +1,16 @@
 import { releaseName } from "../identifiers.ts";
-import { list, mapping, mistake, whole } from "../shapes.ts";
+import { list, whole } from "../shapes.ts";
 
 /** Releases with traffic and their share of it. */
-export const live = mapping(
-  releaseName,
-  whole(
+export const live = {
+  key: releaseName,
+  entry: whole(
     "a weight, a whole number from 1 to 100 (a release without traffic belongs in rollback:standby)",
     1,
     100,
   ),
-  'a mapping of releases to weights that add up to 100, such as { "1.2.0": 100 }',
-).superRefine((weights, context) => {
-  const sum = Object.values(weights).reduce((total, weight) => total + weight, 0);
-  if (sum !== 100) mistake(context, [], `the weights add up to ${sum}; they must add up to 100`);
-});
+  allowed: 'a mapping of releases to weights that add up to 100, such as { "1.2.0": 100 }',
+};
 
 /** Releases kept ready without traffic. */
 export const standby = list(releaseName, 'a list of releases, such as ["1.2.0"]');

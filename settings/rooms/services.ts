@@ -7,6 +7,8 @@ const variable = z.union([z.string(), z.strictObject({ secret: secretName })], {
   error: "a text in quotes, or { secret: NAME } with the name of an entry of rollback:secrets",
 });
 
+const headerName = text("a header, such as x-api-key", /^[A-Za-z0-9-]+$/);
+
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()], {
   error: "a text, a number, true, false or null to compare with",
 });
@@ -36,6 +38,11 @@ const smokeTest = strict(
   }
 });
 
+const reloadEndpoint = strict(
+  { path: urlPath, headers: optional(mapping(headerName, variable, "a mapping of headers")) },
+  'a path, such as "/admin/reload-config", or a mapping with path and headers',
+);
+
 const entry = strict({
   port,
   public: optional(strict({ port, address: address.default("127.0.0.1") })),
@@ -48,7 +55,9 @@ const entry = strict({
   ).default([]),
   replicas: whole("a number of containers, 1 to 50", 1, 50).default(1),
   env: optional(mapping(variableName, variable, "a mapping of environment variables")),
-  reload: optional(urlPath),
+  reload: optional(
+    z.preprocess((given) => (typeof given === "string" ? { path: given } : given), reloadEndpoint),
+  ),
   expectLog: list(text("a part of a log line", /\S/), "a list of parts of log lines").default([]),
   memory: optional(megabytes(6)),
   user: optional(
