@@ -1,0 +1,32 @@
+/**
+ * The stand-in for Pulumi's postgresql plugin: a resource provider for the types the program uses. The engine starts
+ * it as `pulumi-resource-postgresql ADDRESS`, reads the port from the first line of output and ends it when it is done.
+ */
+import { enableCompileCache } from "node:module";
+import { join } from "node:path";
+
+// Every update starts this process. The cache halves the time that loading takes; without a place for it, it goes without.
+enableCompileCache(join(import.meta.dirname, "../../node_modules/.cache/postgresql-plugin"));
+
+const [{ Server, ServerCredentials }, { default: provider }, { service }] = await Promise.all([
+  import("@grpc/grpc-js"),
+  import("@pulumi/pulumi/proto/provider_grpc_pb.js"),
+  import("./service.ts"),
+]);
+
+// Large schemas are no topic here, but the engine's own limit is 400 MB and a smaller one would only fail later.
+const server = new Server({ "grpc.max_receive_message_length": 400 * 1024 * 1024 });
+server.addService(provider.ResourceProviderService, service(process.env));
+server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
+  if (error !== null) throw error;
+  process.stdout.write(`${port}\n`);
+});
+
+// The engine decides when to stop: Ctrl-C reaches the whole group, and it wants to finish what is under way.
+process.on("SIGINT", () => undefined);
+
+// A killed engine cannot end its plugins. Without a parent of its own the process belongs to somebody else (init).
+const parent = process.ppid;
+setInterval(() => {
+  if (process.ppid !== parent) process.exit(0);
+}, 500).unref();
