@@ -4,12 +4,52 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { catalogue, releaseNames } from "../../../examples/meal-planner/catalogue.ts";
 import { images } from "../../../examples/meal-planner/images.ts";
-import { stackConfiguration } from "../../../examples/meal-planner/stack.ts";
+import {
+  secretNames,
+  stackConfiguration,
+  type StackConfiguration,
+} from "../../../examples/meal-planner/stack.ts";
+import { parseSettings } from "../../../settings/parse.ts";
 
 const root = join(import.meta.dirname, "../../..");
 const stackFile = (stack: string): unknown => parse(readFileSync(join(root, `Pulumi.${stack}.yaml`), "utf8"));
 
+/** As the program reads it, with secrets set. */
+function settingsOf(config: StackConfiguration) {
+  const values = Object.entries(config).map(([key, value]) => [key.replace("rollback:", ""), value] as const);
+  const secrets = Object.fromEntries(secretNames.map((name) => [name, "a secret of the tests, long enough"]));
+  return parseSettings({
+    project: "rollback",
+    stack: "test",
+    folder: root,
+    secretKeys: ["secrets"],
+    values: { ...Object.fromEntries(values), secrets },
+  });
+}
+
 describe("stackConfiguration", () => {
+  it("is a valid configuration for every release, with all it can be asked for and with nothing", () => {
+    for (const name of releaseNames) {
+      const plain = settingsOf(stackConfiguration({ live: { [name]: 100 } }));
+      assert.deepEqual(plain.live, [{ release: name, weight: 100 }]);
+      const full = settingsOf(
+        stackConfiguration({
+          live: { [name]: 100 },
+          releases: releaseNames,
+          ports: { planner: 18000, mealie: 19000, postgres: 15432 },
+          volumes: { data: "data-1", dumps: "dumps-1" },
+          settings: { work_mem: "8MB" },
+          replicas: 2,
+          gateway: { hold: "5s" },
+          safety: { bake: "0s", errorRate: 5 },
+        }),
+      );
+      assert.equal(full.services.get("meal-planner")?.replicas, 2);
+      assert.deepEqual([...full.services.keys()], ["mealie", "meal-planner"]);
+      assert.ok(existsSync(full.databases.get("meal_planner")?.migrations ?? ""));
+    }
+  });
+
   it("is what Pulumi.prod.yaml says", () => {
     const config = stackConfiguration({
       live: { "1.2.0": 100 },

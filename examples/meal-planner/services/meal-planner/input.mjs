@@ -44,7 +44,8 @@ export function plan(body) {
     Array.isArray(recipes) && recipes.length >= 1 && recipes.length <= 12,
     "recipes must hold 1 to 12 entries",
   );
-  for (const { id, name, slot } of recipes) {
+  for (const recipe of recipes) {
+    const { id, name, slot } = object(recipe);
     check(isText(id, 255) && isText(name, 255), "each recipe needs id and name");
     check(SLOTS.includes(slot), `each recipe's slot must be one of ${SLOTS.join(", ")}`);
   }
@@ -52,7 +53,7 @@ export function plan(body) {
 }
 
 function object(body) {
-  check(typeof body === "object" && body !== null && !Array.isArray(body), "the body must be an object");
+  check(typeof body === "object" && body !== null && !Array.isArray(body), "the body and each recipe must be an object");
   return body;
 }
 

@@ -1,11 +1,12 @@
 import { createLog } from "../shared/log.mjs";
 import { createPool } from "../shared/database.mjs";
+import { createCache } from "./cache.mjs";
 import { createJsonServer, stopOnSignal } from "../shared/http.mjs";
 import { readFlags } from "../shared/flags.mjs";
 import * as code from "./releases/current.mjs";
 import { routes } from "./routes.mjs";
 
-const { DATABASE_URL, MEALIE_URL, API_KEY, RELEASE = code.version, PORT = "8080" } = process.env;
+const { DATABASE_URL, MEALIE_URL, REDIS_URL, API_KEY, RELEASE = code.version, PORT = "8080" } = process.env;
 const log = createLog({ service: "meal-planner", release: RELEASE });
 if (!DATABASE_URL) {
   log.error("DATABASE_URL is not set");
@@ -20,6 +21,7 @@ const server = createJsonServer({
   routes: routes({
     code,
     pool,
+    cache: createCache({ url: REDIS_URL, log }),
     log,
     mealieUrl: MEALIE_URL,
     apiKey: API_KEY,

@@ -12,8 +12,20 @@ export async function legacyMeals(pool, limit, search) {
   return rows;
 }
 
-/** The new path: recipes of the Mealie service, `fields` of each. A Mealie that fails is a 502, never silently the legacy path. */
-export async function mealieMeals({ mealieUrl, limit, search, fields }) {
+/**
+ * The new path: recipes of the Mealie service, `fields` of each, kept for a minute. A Mealie that fails is a 502, never
+ * silently the legacy path.
+ */
+export async function mealieMeals({ mealieUrl, cache, limit, search, fields }) {
+  const key = `meals:${limit}:${search ?? ""}`;
+  const kept = await cache.get(key);
+  if (kept !== null) return kept;
+  const meals = await askMealie({ mealieUrl, limit, search, fields });
+  await cache.set(key, meals);
+  return meals;
+}
+
+async function askMealie({ mealieUrl, limit, search, fields }) {
   if (!mealieUrl) throw new Answer(502, "MEALIE_URL is not set");
   const url = new URL("/api/recipes", mealieUrl);
   url.searchParams.set("perPage", String(limit));

@@ -9,7 +9,7 @@ import { entry, limitOf, plan } from "./input.mjs";
  * The endpoints of the Meal Planner. `code` is the release's own part: what it needs of the schema and how it keeps
  * plans and names sources.
  */
-export function routes({ code, pool, log, mealieUrl, apiKey, flags, reload }) {
+export function routes({ code, pool, cache, log, mealieUrl, apiKey, flags, reload }) {
   return {
     "GET /health": async () => {
       const missing = [...(await missingFromSchema(pool, code.needs)), ...(code.defects ?? [])];
@@ -38,7 +38,7 @@ export function routes({ code, pool, log, mealieUrl, apiKey, flags, reload }) {
       log.info(mealie ? "using mealie" : "using legacy", { path: "/api/meals" });
       const search = url.searchParams.get("q");
       const meals = mealie
-        ? await mealieMeals({ mealieUrl, limit: limitOf(url), search, fields: code.mealieFields })
+        ? await mealieMeals({ mealieUrl, cache, limit: limitOf(url), search, fields: code.mealieFields })
         : await legacyMeals(pool, limitOf(url), search);
       return { body: { source: mealie ? "mealie" : "legacy", meals } };
     },
