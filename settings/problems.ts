@@ -67,6 +67,6 @@ function shown(value: unknown): string {
 /** Places where people put passwords, rightly or by mistake; what stands there is never repeated in a message. */
 function mayBeSecret([room, ...rest]: KeyPath): boolean {
   if (room === "secrets") return true;
-  if (room === "services") return rest[1] === "env";
+  if (room === "services") return rest.includes("env") || rest.includes("headers");
   return room === "cluster" && rest.includes("password");
 }

@@ -34,6 +34,16 @@ export function optional<Value extends z.ZodType>(value: Value) {
   return value.optional();
 }
 
+/** A mapping that may be written as one text: that of its key `key`. */
+export function orText<Schema extends z.ZodType>(key: string, schema: Schema) {
+  return z
+    .preprocess((given) => (typeof given === "string" ? { [key]: given } : given), schema)
+    .meta({ [shorthand]: true });
+}
+
+/** Marks in a schema what `orText` made, for the editors' schema: they see before anything is preprocessed. */
+export const shorthand = "rollback:orText";
+
 /** A text that matches; a number is refused with the hint to quote it, because YAML has already changed 1.10 into 1.1. */
 export function text(allowed: string, pattern: RegExp) {
   return z

@@ -11,6 +11,7 @@ export function checkServices(rooms: Rooms): Problem[] {
   const each = [...rooms.services.valid].flatMap(([name, service]) => [
     ...database(rooms, name, service),
     ...variables(rooms, name, service),
+    ...reloadHeaders(rooms, name, service),
   ]);
   return [...each, ...publicPorts(rooms), ...innerPorts(rooms), ...cycle(rooms)];
 }
@@ -53,6 +54,14 @@ function variables(rooms: Rooms, name: string, service: ServiceEntry): Problem[]
       return parseTemplate(value).flatMap((piece) => template(rooms, path, service, piece));
     return secretExists(rooms, [...path, "secret"], value.secret);
   });
+}
+
+function reloadHeaders(rooms: Rooms, name: string, service: ServiceEntry): Problem[] {
+  return Object.entries(service.reload?.headers ?? {}).flatMap(([header, value]) =>
+    typeof value === "string"
+      ? []
+      : secretExists(rooms, ["services", name, "reload", "headers", header, "secret"], value.secret),
+  );
 }
 
 /** The secret that is named is there. */

@@ -1,6 +1,5 @@
-import { z } from "zod";
 import { databaseName, extensionName, filePath, roleName, tableName } from "../identifiers.ts";
-import { list, oneOf, optional, strict, text } from "../shapes.ts";
+import { list, oneOf, optional, orText, strict, text } from "../shapes.ts";
 import { layouts } from "../types.ts";
 import { percent } from "../units.ts";
 
@@ -12,10 +11,7 @@ const keyTable = strict(
 const entry = strict({
   migrations: filePath,
   layout: oneOf(layouts).default("meal-planner"),
-  keyTables: list(
-    z.preprocess((given) => (typeof given === "string" ? { table: given } : given), keyTable),
-    "a list of tables",
-  ).default([]),
+  keyTables: list(orText("table", keyTable), "a list of tables").default([]),
   sessions: optional(
     strict(
       { table: tableName, where: text('an SQL condition, such as "created_at < now()"', /\S/) },

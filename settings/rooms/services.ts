@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { address, databaseName, partName, secretName, urlPath, variableName } from "../identifiers.ts";
-import { anyText, list, mapping, mistake, oneOf, optional, strict, text, whole } from "../shapes.ts";
+import { anyText, list, mapping, mistake, oneOf, optional, orText, strict, text, whole } from "../shapes.ts";
 import { duration, megabytes, port } from "../units.ts";
 
 const variable = z.union([z.string(), z.strictObject({ secret: secretName })], {
@@ -49,15 +49,10 @@ const entry = strict({
   database: optional(databaseName),
   health: urlPath,
   healthDeadline: duration("1s", "1h").prefault("60s"),
-  smoke: list(
-    z.preprocess((given) => (typeof given === "string" ? { path: given } : given), smokeTest),
-    "a list of smoke tests",
-  ).default([]),
+  smoke: list(orText("path", smokeTest), "a list of smoke tests").default([]),
   replicas: whole("a number of containers, 1 to 50", 1, 50).default(1),
   env: optional(mapping(variableName, variable, "a mapping of environment variables")),
-  reload: optional(
-    z.preprocess((given) => (typeof given === "string" ? { path: given } : given), reloadEndpoint),
-  ),
+  reload: optional(orText("path", reloadEndpoint)),
   expectLog: list(text("a part of a log line", /\S/), "a list of parts of log lines").default([]),
   memory: optional(megabytes(6)),
   user: optional(
