@@ -22,9 +22,9 @@ export async function clearSessions(
       inTransaction(client, async () => {
         await client.query(`set local role ${identifier(owner)}`);
         await client.query("set local lock_timeout = '5s'");
-        // The extended protocol takes one statement only.
+        // A named statement: the protocol for those takes no second one behind it.
         const text = `delete from ${qualified(table)} where (${where}\n)`;
-        const { rowCount } = await client.query({ text, queryMode: "extended" });
+        const { rowCount } = await client.query({ name: "clear-sessions", text });
         return rowCount ?? 0;
       }),
     options,

@@ -5,7 +5,7 @@ import { observeServer } from "./observe.ts";
 import type { ServerObservation } from "./observe.ts";
 import { applyServerSettings, confirmServerSettings } from "./settings-apply.ts";
 import { trySettings } from "./settings-trial.ts";
-import { describeSettings, planServerSettings, settingsToTry } from "./settings.ts";
+import { describeSettings, planServerSettings, settingState, settingsToTry } from "./settings.ts";
 import type { SettingsPlan } from "./settings.ts";
 
 /** A server that replays its log after a restart needs a while; milliseconds. */
@@ -55,5 +55,5 @@ export async function applySettings(
 
 /** A restart must be tried by a start: libraries that are missing and settings that clash show only there. */
 function needsStart(observed: ServerObservation, texts: ReadonlyMap<string, string>): boolean {
-  return [...texts.keys()].some((name) => observed.settings.get(name)?.context === "postmaster");
+  return [...texts.keys()].some((name) => settingState(observed, name)?.context === "postmaster");
 }

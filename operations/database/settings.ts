@@ -53,7 +53,7 @@ export function settingsToTry(
   observed: Observed,
   desired: ReadonlyMap<string, string>,
 ): ReadonlyMap<string, string> {
-  for (const name of desired.keys()) refuseName(name, stateOf(observed, name));
+  for (const name of desired.keys()) refuseName(name, settingState(observed, name));
   return new Map([...desired].filter(([name, value]) => observed.recorded[name]?.value !== value));
 }
 
@@ -70,7 +70,7 @@ export function planServerSettings(
   const changes: SettingChange[] = [];
 
   for (const [name, value] of desired) {
-    const state = stateOf(observed, name);
+    const state = settingState(observed, name);
     const entry = observed.recorded[name];
     const to = tried.get(name) ?? entry?.setting;
     if (to === undefined) throw new Error(`setting ${name} was not tried`);
@@ -86,7 +86,7 @@ export function planServerSettings(
 
   for (const [name, entry] of Object.entries(observed.recorded)) {
     if (desired.has(name)) continue;
-    const state = stateOf(observed, name);
+    const state = settingState(observed, name);
     changes.push(change(name, state, undefined, entry.before));
   }
 
@@ -109,20 +109,20 @@ export function differingSettings(
 ): { readonly reload: readonly string[]; readonly restart: readonly string[] } {
   const wanted = [...desired].filter(([name, value]) => {
     const entry = observed.recorded[name];
-    return entry === undefined || !isInPlace(stateOf(observed, name), entry, value, entry.setting);
+    return entry === undefined || !isInPlace(settingState(observed, name), entry, value, entry.setting);
   });
   const names = [
     ...wanted.map(([name]) => name),
     ...Object.keys(observed.recorded).filter((name) => !desired.has(name)),
   ];
-  const needsRestart = (name: string): boolean => stateOf(observed, name)?.context === "postmaster";
+  const needsRestart = (name: string): boolean => settingState(observed, name)?.context === "postmaster";
   return { reload: names.filter((name) => !needsRestart(name)), restart: names.filter(needsRestart) };
 }
 
 /** One line per change, e.g. `work_mem: 4096 kB → 64MB (reload)`. */
 export function describeSettings(plan: SettingsPlan, observed: Pick<Observed, "settings">): string[] {
   return plan.changes.map(({ name, from, write, restart }) => {
-    const unit = stateOf({ settings: observed.settings, recorded: {} }, name)?.unit;
+    const unit = settingState(observed, name)?.unit;
     const now = from === "" ? "''" : `${from}${unit == null ? "" : ` × ${unit}`}`;
     return `${name}: ${now} → ${write ?? "the server's own value"} (${restart ? "restart" : "reload"})`;
   });
@@ -176,7 +176,11 @@ export function sameValue(shown: string, read: string): boolean {
   return shown === read || (/^0[0-7]+$/.test(shown) && String(parseInt(shown, 8)) === read);
 }
 
-function stateOf({ settings }: Observed, name: string): SettingState | undefined {
+/** The state of a setting whatever the case of its name: `timezone` is PostgreSQL's `TimeZone`. */
+export function settingState(
+  { settings }: Pick<Observed, "settings">,
+  name: string,
+): SettingState | undefined {
   return (
     settings.get(name) ?? [...settings.values()].find((s) => s.name.toLowerCase() === name.toLowerCase())
   );

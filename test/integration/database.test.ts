@@ -16,6 +16,8 @@ import { roleStates } from "../../operations/database/roles.ts";
 import { applyServerSettings, confirmServerSettings } from "../../operations/database/settings-apply.ts";
 import { differingSettings, planServerSettings, settingsToTry } from "../../operations/database/settings.ts";
 import type { SettingsPlan } from "../../operations/database/settings.ts";
+import { applySettings } from "../../operations/database/settings-change.ts";
+import { clearSessions } from "../../operations/database/sessions.ts";
 import { trySettings } from "../../operations/database/settings-trial.ts";
 import { tableFacts } from "../../operations/database/tables.ts";
 import { startPostgres } from "../support/postgres.ts";
@@ -466,6 +468,31 @@ describe("a PostgreSQL server", function () {
     });
   });
 
+  describe("a change of server settings from end to end", () => {
+    it("restarts the container once where that is needed, and finds nothing to do the second time", async () => {
+      const said: string[] = [];
+      const desired = new Map([
+        ["max_connections", "42"],
+        ["work_mem", "9MB"],
+        ["timezone", "Europe/Berlin"],
+      ]);
+      const apply = (wanted: Map<string, string>): Promise<boolean> =>
+        applySettings(server, postgres.container, wanted, (line) => said.push(line));
+      assert.equal(await apply(desired), true);
+      assert.deepEqual(said.slice(0, 4), [
+        "max_connections: 100 → 42 (restart)",
+        "work_mem: 4096 × kB → 9MB (reload)",
+        "timezone: Etc/UTC → Europe/Berlin (reload)",
+        "restarting PostgreSQL for max_connections",
+      ]);
+      said.length = 0;
+      assert.equal(await apply(desired), false);
+      assert.deepEqual(said, []);
+      assert.equal(await apply(new Map()), true);
+      assert.deepEqual((await sql("show max_connections")).rows, [{ max_connections: "100" }]);
+    });
+  });
+
   describe("orphan roles", () => {
     it("are removed when nothing depends on them", async () => {
       await sql("create role orphan_1_2_0 login");
@@ -504,6 +531,23 @@ describe("a PostgreSQL server", function () {
       await assert.rejects(removeOrphanRole(server, "orphan_busy"), refusedAs("ROLE_TAKEN"));
       await close(session);
       await sql("drop role orphan_busy");
+    });
+  });
+
+  describe("application sessions", () => {
+    const clear = (where: string): Promise<number> =>
+      clearSessions(server, "postgres", "sessions_owner", { table: "sessions", where });
+    before(() =>
+      sql(`create role sessions_owner; create table secret_of_admin as select 1 as id;
+           create table sessions as select generate_series(1, 10) as id; alter table sessions owner to sessions_owner`),
+    );
+    after(() => sql("drop table sessions; drop table secret_of_admin; drop role sessions_owner"));
+
+    it("are deleted where they match, with the owner's rights and no more", async () => {
+      assert.equal(await clear("id <= 4 -- the old ones"), 4);
+      await assert.rejects(clear("id in (select id from secret_of_admin)"), /permission denied/);
+      await assert.rejects(clear("true); drop table sessions; select (1"), /multiple commands/);
+      assert.equal(await clear("true"), 6);
     });
   });
 
