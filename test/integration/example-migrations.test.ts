@@ -1,20 +1,9 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { Client } from "pg";
 import { seedMealie, seedMealPlanner, sizeTimes } from "../../examples/meal-planner/seed.ts";
 import { docker } from "../../operations/docker/run.ts";
+import { scripts } from "../support/example.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
-
-const folder = join(import.meta.dirname, "../../examples/meal-planner/migrations");
-
-/** SQL by version of a folder of migrations. */
-function scripts(path: string): Map<number, string> {
-  const files = readdirSync(join(folder, path)).filter((name) => name.endsWith(".sql"));
-  return new Map(
-    files.map((name) => [Number(name.slice(0, 3)), readFileSync(join(folder, path, name), "utf8")]),
-  );
-}
 
 describe("the example's migrations on a real server", function () {
   this.timeout(120_000);
