@@ -97,7 +97,7 @@ function services(
         API_KEY: { secret: "apiKey" },
         RELEASE: "${release}",
       },
-      reload: "/admin/reload-config",
+      reload: { path: "/admin/reload-config", headers: { "x-api-key": { secret: "apiKey" } } },
       expectLog: ["configuration reloaded"],
     },
     mealie: {
