@@ -205,7 +205,7 @@ async function admitted(ready) {
     for (;;) {
       // Fewer looks each when many wait, so that waiting costs the same; the spread is also the first jitter.
       const left = until - uptime();
-      const nap = (0.5 + Math.random()) * Math.min(Math.max(seats("held") / 20, 15), 500);
+      const nap = (0.5 + Math.random()) * Math.min(Math.max((seats("held") + seats("wait")) / 20, 15), 500);
       await sleep(Math.min(nap, left));
       let mode = current().mode;
       if (mode === "open" && (ready === undefined || (await ready()))) {

@@ -1,14 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { Agent, request as httpRequest } from "node:http";
-import type { IncomingHttpHeaders } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { z } from "zod";
 import { docker } from "../../operations/docker/run.ts";
 import { doorConfig, doorConfigPath } from "../../operations/traffic/door.ts";
 import { gatewayImage } from "../../operations/traffic/plan.ts";
 import type { GatewayPlan, ServerPlan } from "../../operations/traffic/plan.ts";
+import { probe } from "../../operations/traffic/probe.ts";
+import { routerConfig } from "../../operations/traffic/router-config.ts";
+import { applyRoutes } from "../../operations/traffic/routes.ts";
+import { answers } from "./http-client.ts";
+
+const seen = z.record(z.string(), z.number());
 
 /** A gateway of two nginx on a network of its own, with stand-ins for an application's containers. */
 export interface TestGateway {
@@ -19,6 +24,10 @@ export interface TestGateway {
   /** Starts a stand-in of this release and returns its place in a plan, weight 1. */
   readonly upstream: (release: string, env?: Record<string, string>) => Promise<TestUpstream>;
   readonly plan: (...servers: readonly ServerPlan[]) => GatewayPlan;
+  /** Brings routes over these servers into force. */
+  readonly route: (...servers: readonly ServerPlan[]) => Promise<"applied" | "unchanged">;
+  /** How often a stand-in ran each write, by the write's id. */
+  readonly seenBy: (upstream: ServerPlan) => Promise<Record<string, number>>;
   /** Removes every container, volume and network that was made. */
   readonly remove: () => Promise<void>;
 }
@@ -96,7 +105,10 @@ export async function startGateway(): Promise<TestGateway> {
     const address = await addressOf(container, prefix);
     return { container, address, port: 8080, weight: 1, release };
   };
-  return { prefix, door, router, url: `http://127.0.0.1:${port}`, upstream, plan, remove };
+  const route: TestGateway["route"] = (...servers) => applyRoutes(router, routerConfig(plan(...servers)));
+  const seenBy = async (upstream: ServerPlan): Promise<Record<string, number>> =>
+    seen.parse(JSON.parse((await probe(router, { ...upstream, path: "/seen" })).body));
+  return { prefix, door, router, url: `http://127.0.0.1:${port}`, upstream, plan, route, seenBy, remove };
 }
 
 async function addressOf(container: string, network: string): Promise<string> {
@@ -119,17 +131,6 @@ async function upload(container: string, path: string, text: string): Promise<vo
   }
 }
 
-/** Waits until anything is answered at this address, at most 10 s. */
-export async function answers(url: string): Promise<void> {
-  const until = Date.now() + 10_000;
-  for (;;) {
-    const answer = await ask(url).catch(() => undefined);
-    if (answer !== undefined) return;
-    if (Date.now() > until) throw new Error(`${url} does not answer`);
-    await new Promise((done) => setTimeout(done, 50));
-  }
-}
-
 async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
@@ -137,38 +138,4 @@ async function freePort(): Promise<number> {
   await new Promise((done) => server.close(done));
   if (address === null || typeof address === "string") throw new Error("no port");
   return address.port;
-}
-
-export interface Answer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-  readonly ms: number;
-}
-
-/** One request over a connection of its own, or of `agent`. Rejects when there is no whole answer. */
-export async function ask(
-  url: string,
-  options: { method?: string; body?: string | Buffer; headers?: Record<string, string>; agent?: Agent } = {},
-): Promise<Answer> {
-  const started = performance.now();
-  return new Promise((resolve, reject) => {
-    const { method = "GET", headers = {}, agent = new Agent() } = options;
-    const sent = httpRequest(url, { method, headers, agent }, (response) => {
-      let body = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => (body += chunk));
-      response.on("error", reject);
-      response.on("end", () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          headers: response.headers,
-          body,
-          ms: performance.now() - started,
-        }),
-      );
-    });
-    sent.on("error", reject);
-    sent.end(options.body);
-  });
 }

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { clearRedis } from "../../operations/caches/redis.ts";
+import { docker } from "../../operations/docker/run.ts";
+import { isRefusal } from "../../settings/refusal.ts";
+
+describe("clearing a Redis cache", function () {
+  this.timeout(60_000);
+  const container = `rbt-redis-${randomBytes(3).toString("hex")}`;
+  const redis = (...command: string[]) => docker(["exec", container, "redis-cli", "-e", "--raw", ...command]);
+  const fill = (prefix: string, count: number) =>
+    redis(
+      "EVAL",
+      "for i = 1, ARGV[2] do redis.call('SET', ARGV[1] .. i, i) end return 1",
+      "0",
+      prefix,
+      String(count),
+    );
+
+  before(async function () {
+    this.timeout(600_000);
+    await docker(["build", "-q", "-t", "rollback-redis:8", join(import.meta.dirname, "../../images/redis")], {
+      timeoutMs: 600_000,
+    });
+    await docker(["run", "-d", "--name", container, "--network", "none", "rollback-redis:8"]);
+    for (const until = Date.now() + 10_000; ;) {
+      if ((await redis("PING").catch(() => "")) === "PONG") break;
+      assert.ok(Date.now() < until, "Redis answers");
+    }
+  });
+  after(() => docker(["rm", "--force", "--volumes", container]));
+  beforeEach(() => redis("FLUSHALL"));
+
+  it("runs without root", async () => {
+    assert.equal(await docker(["exec", container, "id", "-un"]), "redis");
+  });
+
+  it("finds nothing to do in an empty one", async () => {
+    assert.equal(await clearRedis(container, { pattern: "session:*" }), 0);
+    assert.equal(await clearRedis(container, { all: true }), 0);
+  });
+
+  it("removes what matches, counts it, and leaves the rest", async () => {
+    await fill("session:", 25_000);
+    await fill("recipe:", 7);
+    const said: string[] = [];
+    assert.equal(await clearRedis(container, { pattern: "session:*" }, (line) => said.push(line)), 25_000);
+    assert.equal(await redis("DBSIZE"), "7");
+    assert.deepEqual(said, [`${container}: 25000 keys removed (pattern "session:*")`]);
+    assert.equal(await clearRedis(container, { pattern: "session:*" }), 0);
+  });
+
+  it("takes keys and patterns of any text for what they are", async () => {
+    await redis("SET", "a b\n$(id)\"'", "1");
+    await redis("SET", "-x; rm", "1");
+    await redis("SET", "ax", "1");
+    assert.equal(await clearRedis(container, { pattern: "a b*$(id)*" }), 1);
+    assert.equal(await clearRedis(container, { pattern: "-x;*" }), 1);
+    assert.equal(await clearRedis(container, { pattern: "a[xy]" }), 1);
+  });
+
+  it("removes everything, in every database, only when asked for all", async () => {
+    await fill("session:", 3);
+    await redis("-n", "5", "SET", "other", "1");
+    assert.equal(await clearRedis(container, { pattern: "*" }), 3);
+    assert.equal(await redis("-n", "5", "DBSIZE"), "1");
+    await fill("session:", 3);
+    assert.equal(await clearRedis(container, { all: true }), 4);
+    assert.equal(await redis("-n", "5", "DBSIZE"), "0");
+  });
+
+  it("says what Redis said when it cannot", async () => {
+    await redis("ACL", "SETUSER", "default", "-unlink");
+    await fill("session:", 1);
+    try {
+      await assert.rejects(
+        clearRedis(container, { pattern: "session:*" }),
+        (error) => isRefusal(error, "CACHE_NOT_CLEARED") && /unlink/i.test(error.message),
+      );
+    } finally {
+      await redis("ACL", "SETUSER", "default", "+unlink");
+    }
+  });
+});
