@@ -46,12 +46,15 @@ export const shorthand = "rollback:orText";
 
 /** A text that matches; a number is refused with the hint to quote it, because YAML has already changed 1.10 into 1.1. */
 export function text(allowed: string, pattern: RegExp) {
-  return z
-    .string({
-      error: ({ input }) =>
-        typeof input === "number" || typeof input === "boolean" ? quoted(allowed, input) : allowed,
-    })
-    .regex(pattern, { error: allowed });
+  return (
+    z
+      .string({
+        error: ({ input }) =>
+          typeof input === "number" || typeof input === "boolean" ? quoted(allowed, input) : allowed,
+      })
+      // Later checks would only repeat it.
+      .regex(pattern, { error: allowed, abort: true })
+  );
 }
 
 /** Any text, the empty one included. */
@@ -90,7 +93,13 @@ export function read<Schema extends z.ZodType>(
 ): Outcome<z.output<Schema>> {
   const result = schema.safeParse(raw);
   if (result.success) return { value: result.data };
-  return { problems: result.error.issues.flatMap((issue) => problems(issue, raw, path)) };
+  const { issues } = result.error;
+  // zod goes on behind an unknown key; what it then misses is most likely that key, misspelt.
+  const misspelt = new Set(
+    issues.filter(({ code }) => code === "unrecognized_keys").map((issue) => issue.path.join("\0")),
+  );
+  const telling = issues.filter(({ code, path: at }) => code !== "custom" || !misspelt.has(at.join("\0")));
+  return { problems: telling.flatMap((issue) => problems(issue, raw, path)) };
 }
 
 function problems(issue: z.core.$ZodIssue, raw: unknown, base: KeyPath): Problem[] {
@@ -110,8 +119,9 @@ function problems(issue: z.core.$ZodIssue, raw: unknown, base: KeyPath): Problem
 }
 
 function valueAt(raw: unknown, path: KeyPath): unknown {
-  return path.reduce<unknown>(
-    (value, key) => (typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined),
-    raw,
-  );
+  return path.reduce<unknown>((value, key) => {
+    // A text on the way is the short form of `orText`, and stands for the key that was looked for.
+    if (typeof value === "string") return value;
+    return typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
+  }, raw);
 }

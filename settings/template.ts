@@ -6,8 +6,8 @@ export type TemplatePiece =
   | { readonly kind: "database" }
   | { readonly kind: "service"; readonly name: string }
   | { readonly kind: "cache"; readonly name: string }
-  /** Something between `${` and `}` that means nothing, or a `${` without its `}`. */
-  | { readonly kind: "unknown"; readonly expression: string };
+  /** Something between `${` and `}` that means nothing; undefined: a `${` without its `}`. */
+  | { readonly kind: "unknown"; readonly expression: string | undefined };
 
 /** Takes a value apart; nothing but the pieces of kind "text" is in it literally. */
 export function parseTemplate(template: string): readonly TemplatePiece[] {
@@ -31,14 +31,14 @@ export function fillTemplate(
 ): string {
   return parseTemplate(template)
     .map((piece) => {
-      if (piece.kind === "unknown") throw new Error(`\${${piece.expression}} was not refused by validation`);
+      if (piece.kind === "unknown") throw new Error("an unknown reference was not refused by validation");
       return piece.kind === "text" ? piece.text : value(piece);
     })
     .join("");
 }
 
 function reference(expression: string, closed: boolean): TemplatePiece {
-  if (!closed) return { kind: "unknown", expression };
+  if (!closed) return { kind: "unknown", expression: undefined };
   if (expression === "release") return { kind: "release" };
   if (expression === "database.url") return { kind: "database" };
   const [, room, name] = /^(services|caches)\.([^.]+)\.url$/.exec(expression) ?? [];

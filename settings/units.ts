@@ -50,15 +50,17 @@ export function megabytes(least: number) {
     });
 }
 
+const percentAllowed = "a percentage from 0 to 100, such as 5 or 5%";
+
 /** A percentage: the number 5, or `5%`; both mean five of a hundred. */
 export const percent = z
-  .union([z.number(), z.string().regex(/^\d{1,3}(\.\d+)?%$/)], {
-    error: "a percentage from 0 to 100, such as 5 or 5%",
+  .union([z.number(), z.string().regex(/^\d{1,3}(\.\d+)?%$/, { error: percentAllowed })], {
+    error: percentAllowed,
   })
   .transform((given, context) => {
     const value = typeof given === "number" ? given : Number.parseFloat(given);
     if (value >= 0 && value <= 100) return value;
-    context.addIssue({ code: "custom", message: "a percentage from 0 to 100, such as 5 or 5%" });
+    context.addIssue({ code: "custom", message: percentAllowed });
     return z.NEVER;
   });
 

@@ -76,8 +76,9 @@ const templates =
 function template(rooms: Rooms, path: KeyPath, service: ServiceEntry, piece: TemplatePiece): Problem[] {
   if (piece.kind === "unknown") {
     // Anything that does not look like a reference may be part of a password, and is not repeated.
-    const what = /^[A-Za-z_.-]{1,40}$/.test(piece.expression) ? `\${${piece.expression}}` : "what follows ${";
-    return [{ path, text: `${what} is not known; known: ${templates}` }];
+    const { expression = "" } = piece;
+    const what = /^[A-Za-z_.-]{1,40}$/.test(expression) ? `\${${expression}}` : "what follows ${";
+    return [{ path, text: `${what} is not a reference; known: ${templates}` }];
   }
   if (piece.kind === "database" && service.database === undefined) {
     return [{ path, text: "mentions ${database.url}, but the service has no `database`" }];

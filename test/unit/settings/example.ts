@@ -32,7 +32,13 @@ export const wholeContract = {
       healthDeadline: "30s",
       smoke: [
         "/api/logs",
-        { method: "POST", path: "/api/meals", status: 201, body: "{}", json: { "items.0.id": 7, ok: true, none: null } },
+        {
+          method: "POST",
+          path: "/api/meals",
+          status: 201,
+          body: "{}",
+          json: { "items.0.id": 7, ok: true, none: null },
+        },
       ],
       replicas: 2,
       env: {
@@ -126,7 +132,7 @@ function change(target: object, [key, ...rest]: readonly (string | number)[], va
   if (key === undefined) return;
   if (rest.length === 0) {
     if (value === undefined) Reflect.deleteProperty(target, key);
-    else Reflect.set(target, key, value);
+    else Reflect.set(target, key, structuredClone(value));
     return;
   }
   const next: unknown = Reflect.get(target, key);

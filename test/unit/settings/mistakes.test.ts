@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { editorSchema } from "../../../settings/editor-schema.ts";
+import { keyText } from "../../../settings/problems.ts";
+import { configuration } from "./example.ts";
+import { databases } from "./mistakes/databases.ts";
+import type { Mistake } from "./mistakes/mistake.ts";
+import { others } from "./mistakes/others.ts";
+import { releases } from "./mistakes/releases.ts";
+import { services } from "./mistakes/services.ts";
+import { mistakesIn } from "./refused.ts";
+
+const all: readonly Mistake[] = [...releases, ...services, ...databases, ...others];
+
+describe("a mistake in the stack configuration", () => {
+  for (const mistake of all) {
+    const { at, value, given = [], key, says } = mistake;
+    it(`${keyText(at)} = ${value === undefined ? "(left out)" : JSON.stringify(value)}`, () => {
+      const [line = "(accepted)", ...more] = mistakesIn(configuration(...given, [at, value]));
+      const expected = `${key}: … ${says}`;
+      assert.ok(line.startsWith(`${key}: `) && line.includes(says), `${line}\nshould be\n${expected}`);
+      assert.deepEqual(more, [], "one mistake, one line");
+      assert.doesNotMatch(line, /hunter2/);
+    });
+  }
+
+  it("has been tried for every key of the contract", () => {
+    const tried = new Set(all.map(({ key }) => pattern(key)));
+    const untried = [...keysOf(editorSchema())].filter(
+      (key) => !tried.has(key) && key !== "secrets.*.secure",
+    );
+    assert.deepEqual(untried, []);
+  });
+});
+
+/** Key text with what the user names made anonymous: `releases["1.2.0"].services.mealie` → `releases.*.services.*`. */
+function pattern(key: string): string {
+  return key
+    .replace("rollback:", "")
+    .replace(/\[\d+\]/g, "[]")
+    .replace(/\["[^"]*"\]/g, ".*")
+    .replace(/^(releases|live|services|databases|caches|secrets)\.[^.[]+/, "$1.*")
+    .replace(
+      /^(cluster\.settings|releases\.\*\.(?:services|schema|compatible)|services\.\*\.(?:env|reload\.headers))\.[^.[]+/,
+      "$1.*",
+    )
+    .replace(/(\.flags|\.json)\.[^.[]+/, "$1.*");
+}
+
+/** Every key that the JSON schema knows, list items as `[]`, free names as `*`. */
+function keysOf(schema: unknown): Set<string> {
+  const keys = new Set<string>();
+  const walk = (node: unknown, path: string): void => {
+    if (!isObject(node)) return;
+    for (const each of Array.isArray(node["anyOf"]) ? node["anyOf"] : []) walk(each, path);
+    for (const [key, value] of Object.entries(isObject(node["properties"]) ? node["properties"] : {})) {
+      const here = path === "" ? key.replace(/^config$|^rollback:/, "") : `${path}.${key}`;
+      if (here !== "") keys.add(here);
+      walk(value, here);
+    }
+    const free = node["additionalProperties"];
+    if (isObject(free) && Object.keys(free).length > 0) {
+      keys.add(`${path}.*`);
+      walk(free, `${path}.*`);
+    }
+    if (isObject(node["items"])) walk(node["items"], `${path}[]`);
+  };
+  walk(schema, "");
+  return keys;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
