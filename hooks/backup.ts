@@ -1,0 +1,80 @@
+import { takeDump, type Dump } from "../operations/backup/dump.ts";
+import { ownPlace, withHelper, type DumpPlace } from "../operations/backup/place.ts";
+import { createRestorePoint } from "../operations/database/restore-point.ts";
+import { withClient } from "../operations/database/connection.ts";
+import { tableFacts } from "../operations/database/tables.ts";
+import { access } from "../operations/plan/access.ts";
+import { runningReleases } from "../operations/plan/change.ts";
+import { stackLabels } from "../settings/stack-names.ts";
+import type { RunContext } from "./context.ts";
+import type { EffectDefinition } from "./effect.ts";
+
+/** A verified dump and a restore point, before a schema changes; the counts that verification compares with. */
+export const backup: EffectDefinition = {
+  name: "backup",
+  preview: ({ context, say }) => {
+    if (context.change.dump)
+      say(`dumps ${dumped(context).join(", ")} and reads the dump back before anything stops`);
+  },
+  carryOut: async (run) => {
+    run.requires("preflight");
+    const { context, say } = run;
+    await countRows(context);
+    if (!context.change.dump) {
+      say("no schema changes: no dump");
+      return;
+    }
+    const dump = await dumpAll(context, run.status);
+    context.notes.dump = dump.where;
+    say(`dump of ${dumped(context).join(", ")}: ${dump.summary}`);
+    const point = await createRestorePoint(access(context.settings), `before-${context.revision}`);
+    context.notes.restorePoints.push(point.name);
+    say(`restore point ${point.name} at ${point.lsn}, timeline ${point.timeline}`);
+  },
+};
+
+/** All databases that exist: one dump of one moment of the stack is worth more than a part of it. */
+function dumped({ settings, world }: RunContext): string[] {
+  return [...settings.databases.keys()].filter((name) => world.schema.get(name)?.exists === true);
+}
+
+async function dumpAll(context: RunContext, say: (line: string) => void): Promise<Dump> {
+  const { settings, world, names, revision } = context;
+  const { cluster } = settings;
+  const { repository, retention } = cluster.backup;
+  const take = (place: DumpPlace): Promise<Dump> =>
+    takeDump({
+      place,
+      server: access(settings),
+      stack: names.network,
+      revision,
+      releases: runningReleases(world),
+      databases: new Map(dumped(context).map((name) => [name, world.schema.get(name)?.version])),
+      keep: retention.dumps,
+      say,
+    });
+  if (cluster.kind === "own") return take(ownPlace(names.postgres, repository));
+  const server = { ...access(settings), host: cluster.hostForContainers };
+  return withHelper(
+    {
+      image: cluster.image,
+      repository,
+      server,
+      prefix: names.network,
+      labels: stackLabels(settings, "dump"),
+    },
+    take,
+  );
+}
+
+/** Rows of the key tables as they are before the change. */
+async function countRows({ settings, world, notes }: RunContext): Promise<void> {
+  for (const { name, keyTables } of settings.databases.values()) {
+    if (keyTables.length === 0 || world.schema.get(name)?.exists !== true) continue;
+    const tables = keyTables.map(({ table }) => table);
+    notes.tablesBefore.set(
+      name,
+      await withClient(access(settings), name, (client) => tableFacts(client, tables)),
+    );
+  }
+}

@@ -1,0 +1,109 @@
+import { observeWorld } from "../operations/plan/observe.ts";
+import { desiredState, type Desired } from "../operations/plan/desired.ts";
+import { differences } from "../operations/plan/drift.ts";
+import { effectInputs, type Plain } from "../operations/plan/inputs.ts";
+import { planChange, type Change } from "../operations/plan/change.ts";
+import { clusterHash } from "../operations/plan/cluster.ts";
+import { decideRevision } from "../operations/plan/revision.ts";
+import type { World } from "../operations/plan/world.ts";
+import type { TableFacts } from "../operations/database/tables.ts";
+import { routerConfig } from "../operations/traffic/router-config.ts";
+import { routesFor, type GatewayPlan } from "../operations/traffic/plan.ts";
+import type { Lease } from "../operations/traffic/lease.ts";
+import { stackNames, type StackNames } from "../settings/stack-names.ts";
+import type { MigrationOrder } from "../settings/schema.ts";
+import type { Settings } from "../settings/types.ts";
+import { checkEngine } from "./engine.ts";
+import type { EffectName } from "./names.ts";
+
+/** What one run of the program knows; made once, before the first resource. Only the lower half changes while it runs. */
+export interface RunContext {
+  readonly settings: Settings;
+  readonly names: StackNames;
+  readonly order: MigrationOrder;
+  readonly world: World;
+  readonly desired: Desired;
+  readonly change: Change;
+  readonly gateway: GatewayPlan;
+  /** Input of each effect. */
+  readonly inputs: Readonly<Record<string, Plain>>;
+  readonly revision: string;
+  /** True: nothing has to be done, and no effect runs. */
+  readonly steady: boolean;
+  readonly because: readonly string[];
+  /** Effects that have run in this process. */
+  readonly done: Set<EffectName>;
+  /** Milliseconds per effect that ran. */
+  readonly timings: Map<EffectName, number>;
+  readonly notes: RunNotes;
+  /** Throws when the engine that started this program is gone: a program that outlived it must not act. */
+  readonly alive: () => void;
+  readonly finished: (effect: EffectName, ms: number) => void;
+}
+
+/** What one effect leaves for a later one of the same run. */
+export interface RunNotes {
+  lease?: Lease;
+  /** Roles this run has closed. */
+  closed: readonly string[];
+  /** Whether the schema of this run is in force. */
+  schemaChanged: boolean;
+  /** Whether the router has this run's routes. */
+  switched: boolean;
+  dump?: string;
+  readonly restorePoints: string[];
+  /** Key tables before the change, by database. */
+  readonly tablesBefore: Map<string, ReadonlyMap<string, TableFacts>>;
+  /** Flags files by name: whether this run changed them, and when they last changed (epoch milliseconds). */
+  flags: ReadonlyMap<string, { readonly changed: boolean; readonly at: number }>;
+  /** When the hold began (epoch milliseconds), and how long it was. */
+  heldSince?: number;
+  heldFor?: number;
+  readonly startedAt: number;
+}
+
+/** Observes the world, works out what shall be, and decides whether anything has to be done. */
+export async function prepareRun(
+  settings: Settings,
+  initialised: boolean,
+  say: (line: string) => void,
+): Promise<RunContext> {
+  const { world, order } = await observeWorld(settings, initialised, say);
+  const desired = desiredState(settings, world, order);
+  const gateway = routesFor(settings, desired.containers);
+  const inputs = effectInputs(settings, desired);
+  const drift = differences(settings, world, desired, routerConfig(gateway).generation);
+  const { revision, steady, because } = decideRevision(JSON.stringify(inputs), world.journal, drift);
+  const server = world.containers.find(({ labels }) => labels.get("part") === "postgres");
+  const replaced = server !== undefined && server.labels.get("inputs") !== clusterHash(settings);
+  const context: RunContext = {
+    settings,
+    names: stackNames(settings),
+    order,
+    world,
+    desired,
+    change: planChange(settings, world, desired, replaced),
+    gateway,
+    inputs,
+    revision,
+    steady,
+    because,
+    done: new Set(),
+    timings: new Map(),
+    notes: {
+      closed: [],
+      schemaChanged: false,
+      switched: false,
+      restorePoints: [],
+      tablesBefore: new Map(),
+      flags: new Map(),
+      startedAt: Date.now(),
+    },
+    alive: checkEngine,
+    finished: (effect, ms) => {
+      context.done.add(effect);
+      context.timings.set(effect, ms);
+    },
+  };
+  return context;
+}

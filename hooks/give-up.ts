@@ -1,0 +1,55 @@
+import { openRoles } from "../operations/database/fence.ts";
+import { access, applicationName } from "../operations/plan/access.ts";
+import { connectorTo, observeSchema } from "../operations/plan/schema.ts";
+import { closeGate } from "../operations/traffic/gate.ts";
+import type { RunContext } from "./context.ts";
+import type { EffectName } from "./names.ts";
+
+/**
+ * The orderly end of a run whose effect failed while requests were held. When no schema has changed, the roles that were
+ * closed are opened first and the gate after them, and everything is as before. Else the gate answers 503 until the next
+ * `up` has finished or gone back: an old release on a new schema would be worse. Returns what the user should know.
+ */
+export async function giveUp(context: RunContext, effect: EffectName, cause: unknown): Promise<string[]> {
+  const { notes, settings, names } = context;
+  const { lease } = notes;
+  if (lease === undefined || notes.switched) return [];
+  delete notes.lease;
+  try {
+    if (await schemaIsAsBefore(context)) {
+      await openRoles(access(settings), notes.closed);
+      await lease.abort();
+      return ["Requests flow again to the release that was serving; no schema was changed."];
+    }
+    await lease.letGo();
+    await closeGate(names.door);
+    return [
+      `The schema has changed and ${effect} failed: the gateway answers 503 with Retry-After until \`pulumi up\` has finished or gone back.`,
+    ];
+  } catch (error) {
+    // The lease is not renewed any more and ends by itself, as it was told to.
+    await lease.letGo();
+    const why = error instanceof Error ? error.message : String(error);
+    return [
+      `The way out failed too (${why}); the hold ends by itself within seconds.`,
+      ...(cause instanceof Error ? [] : [String(cause)]),
+    ];
+  }
+}
+
+async function schemaIsAsBefore({ settings, world, change, notes }: RunContext): Promise<boolean> {
+  if (change.schema.length === 0) return true;
+  if (notes.schemaChanged) return false;
+  const versions = await Promise.all(
+    change.schema.map(async ({ database }) => {
+      const entry = settings.databases.get(database);
+      if (entry === undefined) return false;
+      const { version } = await observeSchema(
+        entry,
+        connectorTo(access(settings), applicationName(settings)),
+      );
+      return version === world.schema.get(database)?.version;
+    }),
+  );
+  return versions.every(Boolean);
+}

@@ -1,0 +1,14 @@
+/** The runbook, in its order. A name is part of the state: never rename one. */
+export const effectNames = [
+  "preflight",
+  "backup",
+  "fence",
+  "ready",
+  "schema",
+  "flags",
+  "containers",
+  "caches",
+  "traffic",
+  "verification",
+] as const;
+export type EffectName = (typeof effectNames)[number];

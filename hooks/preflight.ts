@@ -1,0 +1,66 @@
+import { planSettings } from "../operations/database/settings-change.ts";
+import { claimRun } from "../operations/journal/run-token.ts";
+import { openRun } from "../operations/journal/journal.ts";
+import { access } from "../operations/plan/access.ts";
+import { describeChange } from "../operations/plan/describe.ts";
+import { journalKey, runRecord } from "../operations/plan/record.ts";
+import { checkBeforeAnything } from "../operations/preflight/checks.ts";
+import { describePlan } from "../operations/migrations/describe.ts";
+import { stackLabel } from "../settings/names.ts";
+import type { RunContext } from "./context.ts";
+import type { EffectDefinition, EffectRun } from "./effect.ts";
+import { adminConnections, schemaPlan } from "./schema-plan.ts";
+import { recoverPrepared } from "../operations/migrations/two-phase.ts";
+
+/** Refuses what cannot be done before anything stops, and says what will be done. A refused preflight opens no run. */
+export const preflight: EffectDefinition = {
+  name: "preflight",
+  preview: check,
+  carryOut: async (run) => {
+    await recover(run);
+    await check(run);
+    await claim(run.context);
+  },
+};
+
+async function check({ context, say }: EffectRun): Promise<void> {
+  const { settings, world, desired, change, because, names } = context;
+  for (const line of describeChange(world, change, because)) say(line);
+  await checkBeforeAnything(settings, world, desired);
+  if (!world.server.answers) return;
+  if (settings.cluster.kind === "own") {
+    const { lines } = await planSettings(access(settings), names.postgres, settings.cluster.settings);
+    for (const line of lines) say(`server setting ${line}`);
+  }
+  if (change.schema.length > 0) say(describePlan(await schemaPlan(context)));
+}
+
+/** What a run killed between the two phases of a commit left behind is brought to its end before anything is planned. */
+async function recover({ context, say }: EffectRun): Promise<void> {
+  const existing = existingDatabases(context);
+  if (existing.length === 0) return;
+  const recovered = await recoverPrepared(adminConnections(context), existing);
+  if (recovered.length > 0) say(`brought ${recovered.length} transactions of a killed run to their end`);
+}
+
+/** From here on this run, and no program of a killed one, may write. */
+async function claim(context: RunContext): Promise<void> {
+  const { settings, world, revision } = context;
+  if (!world.server.answers) return;
+  const existing = existingDatabases(context);
+  for (const database of existing) {
+    await claimRun(access(settings), database, { stack: stackLabel(settings), run: revision });
+  }
+  const [first] = settings.databases.keys();
+  if (first === undefined || !existing.includes(first)) return;
+  const record = runRecord(settings, context, {
+    revision,
+    effects: JSON.stringify(context.inputs),
+    containers: new Map(),
+  });
+  await openRun(access(settings), first, journalKey(settings, world.server.observation), record);
+}
+
+function existingDatabases({ settings, world }: RunContext): string[] {
+  return [...settings.databases.keys()].filter((name) => world.schema.get(name)?.exists === true);
+}

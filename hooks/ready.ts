@@ -1,0 +1,27 @@
+import { applySettings } from "../operations/database/settings-change.ts";
+import { waitUntilReady } from "../operations/database/connection.ts";
+import { access } from "../operations/plan/access.ts";
+import type { EffectDefinition } from "./effect.ts";
+
+/** Milliseconds; a server that replays its log after a crash needs a while. */
+const startDeadline = 5 * 60_000;
+
+/** The server answers and runs with the settings of the configuration. */
+export const ready: EffectDefinition = {
+  name: "ready",
+  preview: ({ context, say }) => {
+    const { server } = context.world;
+    if (!server.answers) return;
+    if (server.settingsToReload.length > 0) say(`changes by reload: ${server.settingsToReload.join(", ")}`);
+    if (server.settingsToRestart.length > 0)
+      say(`changes by restart: ${server.settingsToRestart.join(", ")}`);
+  },
+  carryOut: async (run) => {
+    run.requires("preflight", "fence");
+    const { settings, names } = run.context;
+    const server = access(settings);
+    await waitUntilReady(server, startDeadline, run.status);
+    if (settings.cluster.kind === "own")
+      await applySettings(server, names.postgres, settings.cluster.settings, run.say);
+  },
+};

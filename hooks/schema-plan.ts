@@ -1,0 +1,27 @@
+import { sessionName } from "../operations/journal/run-token.ts";
+import type { Connect } from "../operations/migrations/observe.ts";
+import { observer, planSchemaChange, type SchemaPlan } from "../operations/migrations/schema-plan.ts";
+import { access } from "../operations/plan/access.ts";
+import { connectorTo } from "../operations/plan/schema.ts";
+import type { RunContext } from "./context.ts";
+
+/** Connections as administrator that call themselves after this run, so that a later run can end them. */
+export function adminConnections({ settings, revision }: RunContext): Connect {
+  return connectorTo(access(settings), sessionName(revision));
+}
+
+/** What would be done to the databases that exist. Reads only; throws the migration engine's Refusals. */
+export async function schemaPlan(context: RunContext): Promise<SchemaPlan> {
+  const { settings, desired, world } = context;
+  return planSchemaChange({
+    databases: [...settings.databases.values()].filter(({ name }) => world.schema.get(name)?.exists === true),
+    wanted: desired.schema,
+    release: heaviest(context),
+    observe: observer(adminConnections(context)),
+  });
+}
+
+/** The release that the ledger names for what a run applies. */
+export function heaviest({ settings }: RunContext): string {
+  return settings.live[0]?.release ?? "";
+}

@@ -1,0 +1,29 @@
+import { openGate } from "../operations/traffic/gate.ts";
+import { routerConfig } from "../operations/traffic/router-config.ts";
+import { applyRoutes } from "../operations/traffic/routes.ts";
+import type { EffectDefinition } from "./effect.ts";
+
+/** The router gets the routes of the live releases, requests that were held go there, and those in flight elsewhere end. */
+export const traffic: EffectDefinition = {
+  name: "traffic",
+  preview: ({ context, say }) => {
+    const weights = context.settings.live.map(({ release, weight }) => `${release} ${weight} %`);
+    if (!context.steady) say(`traffic goes to ${weights.join(", ")}`);
+  },
+  carryOut: async (run) => {
+    run.requires("schema", "containers", "caches");
+    const { settings, gateway, names, notes } = run.context;
+    await applyRoutes(names.router, routerConfig(gateway));
+    notes.switched = true;
+    if (notes.lease === undefined) await openGate(names.door);
+    else await notes.lease.release();
+    const held = notes.heldSince === undefined ? undefined : Date.now() - notes.heldSince;
+    if (held !== undefined) {
+      notes.heldFor = held;
+      run.say(`requests were held for ${(held / 1000).toFixed(2)} s`);
+    }
+    const weights = settings.live.map(({ release, weight }) => `${release} ${weight} %`);
+    run.say(`traffic goes to ${weights.join(", ")}`);
+    run.context.alive();
+  },
+};

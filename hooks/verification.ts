@@ -1,0 +1,102 @@
+import { observeContainers } from "../operations/docker/observe.ts";
+import { openRoles } from "../operations/database/fence.ts";
+import { observeServer } from "../operations/database/observe.ts";
+import { writeFinished, writeWayBack } from "../operations/journal/journal.ts";
+import { access, applicationName } from "../operations/plan/access.ts";
+import { connectorTo, observeSchema } from "../operations/plan/schema.ts";
+import { journalKey, runRecord } from "../operations/plan/record.ts";
+import { formerRoutes } from "../operations/plan/former.ts";
+import { applyRoutes } from "../operations/traffic/routes.ts";
+import { checkTable, failures, type Check } from "../operations/verification/report.ts";
+import { verify } from "../operations/verification/verify.ts";
+import { Refusal } from "../settings/refusal.ts";
+import { stackLabel } from "../settings/names.ts";
+import type { RunContext } from "./context.ts";
+import type { EffectDefinition } from "./effect.ts";
+
+/**
+ * Proves the new state, or fails the `up` while everything that leaves is still there. Its last act is the journal's row
+ * of a finished run, from which the next program knows that nothing has to be done.
+ */
+export const verification: EffectDefinition = {
+  name: "verification",
+  carryOut: async (run) => {
+    run.requires("preflight", "schema", "containers", "traffic");
+    const { context, say } = run;
+    const { settings, desired, names, notes } = context;
+    const checks = await verify({
+      settings,
+      desired,
+      router: names.router,
+      server: access(settings),
+      tablesBefore: notes.tablesBefore,
+      versions: await versions(context),
+    });
+    say(checkTable(checks));
+    const wrong = failures(checks);
+    if (wrong.length > 0) throw await unproven(context, wrong);
+    await finish(context);
+    say(summary(context));
+  },
+};
+
+async function versions({ settings }: RunContext): Promise<Map<string, string | undefined>> {
+  const all = [...settings.databases.values()].map(async (database) => {
+    const { version } = await observeSchema(
+      database,
+      connectorTo(access(settings), applicationName(settings)),
+    );
+    return [database.name, version] as const;
+  });
+  return new Map(await Promise.all(all));
+}
+
+/** Traffic goes back at once where the leaving release lives and the schema suits it; anything more is left to a person. */
+async function unproven(context: RunContext, wrong: readonly Check[]): Promise<Refusal> {
+  const { settings, names, world, change, revision } = context;
+  const found = `the new state is not proven: ${wrong.map(({ what, wrong: why }) => `${what}: ${why.join(", ")}`).join("; ")}.`;
+  const former = change.schema.length === 0 ? formerRoutes(settings, world) : undefined;
+  if (former !== undefined) {
+    await openRoles(access(settings), former.roles);
+    await applyRoutes(names.router, former.config);
+    return new Refusal({
+      code: "VERIFICATION_FAILED",
+      found,
+      untouched: `Traffic went back to ${former.releases.join(", ")} at once, which was still running.`,
+      next: "Put the previous configuration back and run `pulumi up`, so that the stack file does not name the bad release.",
+    });
+  }
+  const command = "put the previous stack configuration back, then: pulumi up";
+  const [first] = settings.databases.keys();
+  if (first !== undefined) await writeWayBack(access(settings), first, revision, { reason: found, command });
+  return new Refusal({
+    code: "VERIFICATION_FAILED",
+    found,
+    untouched: "The new release has the traffic; what left is still there, and a verified dump as well.",
+    next: "Mend it and run `pulumi up`, or put the previous stack configuration back and run `pulumi up`.",
+  });
+}
+
+async function finish(context: RunContext): Promise<void> {
+  const { settings, names, revision, inputs } = context;
+  const [first] = settings.databases.keys();
+  if (first === undefined) return;
+  const [server, containers] = await Promise.all([
+    observeServer(access(settings), { roles: [], rolePrefixes: [], settings: [] }),
+    observeContainers(stackLabel(settings), names.network),
+  ]);
+  const wanted = new Set(context.desired.containers.map(({ name }) => name));
+  const ids = new Map(containers.filter(({ name }) => wanted.has(name)).map(({ name, id }) => [name, id]));
+  const record = runRecord(settings, context, { revision, effects: JSON.stringify(inputs), containers: ids });
+  await writeFinished(access(settings), first, journalKey(settings, server), record);
+}
+
+function summary({ change, notes, settings }: RunContext): string {
+  const live = settings.live.map(({ release, weight }) => `${release} ${weight} %`).join(", ");
+  const held =
+    notes.heldFor === undefined
+      ? "no request was held"
+      : `requests were held for ${(notes.heldFor / 1000).toFixed(2)} s`;
+  const dump = notes.dump === undefined ? "" : `; dump: ${notes.dump}`;
+  return `${change.kind} proven: ${live}; ${held}; took ${((Date.now() - notes.startedAt) / 1000).toFixed(1)} s${dump}`;
+}

@@ -1,0 +1,135 @@
+import type { Settings } from "../../settings/types.ts";
+import type { Desired } from "./desired.ts";
+import type { World } from "./world.ts";
+
+/** One database on its way from one schema version to another. */
+export interface SchemaChange {
+  readonly database: string;
+  /** "0": the empty schema. */
+  readonly from: string;
+  readonly to: string;
+  readonly direction: "forward" | "reverse";
+}
+
+/** What this run has to change, told from the observed and the desired state. */
+export interface Change {
+  readonly kind: "first deployment" | "deployment" | "rollback" | "traffic" | "repair";
+  readonly schema: readonly SchemaChange[];
+  /** Why the server has to stop or restart; empty: it keeps running. */
+  readonly serverStops: readonly string[];
+  /** Whether requests are held while it happens, and why. */
+  readonly hold: boolean;
+  readonly reasons: readonly string[];
+  /** Whether a dump comes first. */
+  readonly dump: boolean;
+  /** Login roles that are closed before the schema changes. */
+  readonly closing: readonly string[];
+  /** Releases with running containers that do not run any more afterwards. */
+  readonly leaving: readonly string[];
+  /** Releases that run afterwards and do not now. */
+  readonly arriving: readonly string[];
+}
+
+/** Pure: the same world and wish give the same change. `replaced`: whether the server's container has other inputs. */
+export function planChange(
+  settings: Settings,
+  world: World,
+  desired: Desired,
+  serverReplaced: boolean,
+): Change {
+  const schema = schemaChanges(world, desired);
+  const serving = runningReleases(world);
+  const leaving = serving.filter((release) => !desired.running.includes(release));
+  const arriving = desired.running.filter((release) => !serving.includes(release));
+  const serverStops = stops(world, serverReplaced);
+  const reversals = schema.filter(({ direction }) => direction === "reverse");
+  const existed = schema.filter(({ database }) => world.schema.get(database)?.version !== undefined);
+  const reasons = [
+    ...reversals.map(({ database, from, to }) => `${database} goes back from ${from} to ${to}`),
+    ...(reversals.length === 0 && existed.length > 0
+      ? leaving.map((release) => `${release} does not run on the new schema`)
+      : []),
+    ...serverStops,
+  ];
+  const hold = serving.length > 0 && reasons.length > 0;
+  return {
+    kind: kindOf(settings, serving, desired, reversals.length > 0, arriving.length > 0),
+    schema,
+    serverStops,
+    hold,
+    reasons,
+    dump: existed.length > 0,
+    closing: hold ? closingRoles(settings, world, desired, schema) : [],
+    leaving,
+    arriving,
+  };
+}
+
+function schemaChanges(world: World, desired: Desired): SchemaChange[] {
+  return [...desired.schema].flatMap(([database, to]) => {
+    const state = world.schema.get(database);
+    const from = state?.version ?? "0";
+    if (from === to) return [];
+    const order = state?.order ?? [];
+    return [
+      {
+        database,
+        from,
+        to,
+        direction: order.indexOf(to) < order.indexOf(from) ? ("reverse" as const) : ("forward" as const),
+      },
+    ];
+  });
+}
+
+/** Releases with at least one running container, in the order of the containers' names. */
+export function runningReleases(world: World): string[] {
+  const releases = world.containers.flatMap(({ running, labels }) =>
+    running && labels.get("part") === "service" ? [labels.get("release") ?? ""] : [],
+  );
+  return [...new Set(releases)].sort();
+}
+
+function stops(world: World, replaced: boolean): string[] {
+  if (!world.server.answers) return [];
+  return [
+    ...(replaced ? ["the server's container is replaced"] : []),
+    ...world.server.settingsToRestart.map((name) => `${name} needs a restart of the server`),
+  ];
+}
+
+/** Every open role that shall not meet the new schema, and the foreign writers of the databases that change. */
+function closingRoles(
+  settings: Settings,
+  world: World,
+  desired: Desired,
+  schema: readonly SchemaChange[],
+): string[] {
+  if (!world.server.answers || schema.length === 0) return [];
+  const stays = new Set(desired.roles.filter(({ open }) => open).map(({ role }) => role));
+  const ours = [...world.server.observation.roles]
+    .filter(([role, { login }]) => login && !stays.has(role))
+    .map(([role]) => role);
+  const writers = schema.flatMap(({ database }) => settings.databases.get(database)?.writers ?? []);
+  return [...new Set([...ours, ...writers])];
+}
+
+function kindOf(
+  settings: Settings,
+  serving: readonly string[],
+  desired: Desired,
+  reverse: boolean,
+  arriving: boolean,
+): Change["kind"] {
+  if (serving.length === 0) return "first deployment";
+  if (reverse) return "rollback";
+  const order = [...settings.releases.keys()];
+  const newest = (releases: readonly string[]): number =>
+    Math.max(...releases.map((release) => order.indexOf(release)));
+  const live = settings.live.map(({ release }) => release);
+  // A release that the configuration no longer lists was taken out by the revert that takes it back.
+  if (serving.some((release) => !order.includes(release))) return "rollback";
+  if (newest(live) < newest(serving) && !desired.running.includes(serving.at(-1) ?? "")) return "rollback";
+  if (arriving) return "deployment";
+  return newest(live) === newest(serving) ? "traffic" : "repair";
+}

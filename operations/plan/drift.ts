@@ -1,0 +1,68 @@
+import type { Settings } from "../../settings/types.ts";
+import type { Desired } from "./desired.ts";
+import type { World } from "./world.ts";
+
+/**
+ * In what the world differs from the wish, a line each; empty: nothing to do. `routes` is the hash of the router's
+ * configuration that belongs to the wish.
+ */
+export function differences(settings: Settings, world: World, desired: Desired, routes: string): string[] {
+  return [
+    ...serverDrift(world, desired),
+    ...containerDrift(settings, world, desired),
+    ...gatewayDrift(world, routes),
+  ];
+}
+
+function serverDrift(world: World, desired: Desired): string[] {
+  const { server } = world;
+  if (!server.answers) return [`the server does not answer (${server.why})`];
+  const versions = [...desired.schema].flatMap(([database, version]) => {
+    const actual = world.schema.get(database)?.version ?? "0";
+    return actual === version ? [] : [`${database} is at ${actual} instead of ${version}`];
+  });
+  const roles = desired.roles.flatMap(({ role, open }) => {
+    const actual = server.observation.roles.get(role);
+    if (actual === undefined) return [`role ${role} is missing`];
+    return actual.login === open ? [] : [`role ${role} is ${actual.login ? "open" : "closed"}`];
+  });
+  const settings = [...server.settingsToReload, ...server.settingsToRestart].map(
+    (name) => `server setting ${name} differs`,
+  );
+  return [...versions, ...roles, ...settings];
+}
+
+function containerDrift(settings: Settings, world: World, desired: Desired): string[] {
+  const byName = new Map(world.containers.map((container) => [container.name, container]));
+  const wanted = new Set(desired.containers.map(({ name }) => name));
+  const missing = [...wanted].flatMap((name) => {
+    const found = byName.get(name);
+    if (found === undefined) return [`container ${name} is missing`];
+    if (!found.running) return [`container ${name} is stopped`];
+    const recorded = world.journal?.containers.get(name);
+    return recorded === undefined || recorded === found.id ? [] : [`container ${name} was made anew`];
+  });
+  const parts = [
+    "door",
+    "router",
+    ...(settings.cluster.kind === "own" ? ["postgres"] : []),
+    ...(settings.caches.size > 0 ? ["cache"] : []),
+  ];
+  const absent = parts.filter(
+    (part) => !world.containers.some(({ labels, running }) => running && labels.get("part") === part),
+  );
+  const extra = world.containers
+    .filter(({ name, labels }) => labels.get("part") === "service" && !wanted.has(name))
+    .map(({ name }) => `container ${name} is left over`);
+  return [...missing, ...absent.map((part) => `the ${part} is not running`), ...extra];
+}
+
+function gatewayDrift(world: World, routes: string): string[] {
+  if (world.gateway.mode === "absent") return ["the gateway is not running"];
+  return [
+    ...(world.gateway.mode === "open"
+      ? []
+      : [`the gate is ${world.gateway.mode === "hold" ? "holding" : "closed"}`]),
+    ...(world.gateway.routes === routes ? [] : ["the router has other routes"]),
+  ];
+}

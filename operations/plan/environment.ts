@@ -1,0 +1,63 @@
+import { loginRole } from "../../settings/names.ts";
+import { stackNames } from "../../settings/stack-names.ts";
+import { rolePassword } from "../../settings/secrets.ts";
+import { fillTemplate } from "../../settings/template.ts";
+import type { Service, Settings } from "../../settings/types.ts";
+
+/** Where the flags of a container lie inside it. */
+export const flagsFolder = "/run/rollback";
+
+/** Name of the file in `flagsFolder` with the flags of one service of one release. */
+export function flagsFile(service: string, release: string): string {
+  return `${service}-${release}.json`;
+}
+
+/**
+ * The environment of one service of one release, in plaintext: for the container's secret input and nowhere else.
+ * RELEASE and FLAGS_FILE are always there unless the configuration sets them itself.
+ */
+export function environment(settings: Settings, service: Service, release: string): Map<string, string> {
+  const values = new Map<string, string>([
+    ["RELEASE", release],
+    ["FLAGS_FILE", `${flagsFolder}/${flagsFile(service.name, release)}`],
+  ]);
+  for (const [name, value] of service.env) {
+    values.set(
+      name,
+      typeof value === "string"
+        ? filledIn(settings, service, release, value)
+        : settings.secrets.get(value.secret),
+    );
+  }
+  return values;
+}
+
+function filledIn(settings: Settings, service: Service, release: string, template: string): string {
+  const names = stackNames(settings);
+  return fillTemplate(template, (piece) => {
+    switch (piece.kind) {
+      case "release":
+        return release;
+      case "database":
+        return databaseUrl(settings, service, release);
+      case "cache":
+        return `redis://${names.cache(piece.name)}:6379`;
+      case "service":
+        // Calls between services take the router's inner listener, which is never held: a drain would wait for itself.
+        return `http://${names.router}:${settings.services.get(piece.name)?.port ?? 0}`;
+    }
+  });
+}
+
+/** How a service of a release reaches its database: by a login role of its own, so that the database can tell releases apart. */
+function databaseUrl(settings: Settings, service: Service, release: string): string {
+  const { cluster } = settings;
+  const database = service.database ?? "";
+  const role = loginRole(database, release);
+  const password = rolePassword(settings.secrets, role);
+  const at =
+    cluster.kind === "own"
+      ? `${stackNames(settings).postgres}:5432`
+      : `${cluster.hostForContainers}:${cluster.port}`;
+  return `postgresql://${encodeURIComponent(role)}:${password}@${at}/${encodeURIComponent(database)}`;
+}

@@ -1,0 +1,137 @@
+import { observeServer } from "../database/observe.ts";
+import { differingSettings } from "../database/settings.ts";
+import { observeContainers, observeSubnets, volumeExists } from "../docker/observe.ts";
+import { localImages, neededImages, pullMissing } from "../preflight/images.ts";
+import { gateStatus } from "../traffic/gate.ts";
+import { readRoutes } from "../traffic/routes.ts";
+import { Refusal } from "../../settings/refusal.ts";
+import { operatorRole, ownerRole, stackLabel } from "../../settings/names.ts";
+import { stackNames } from "../../settings/stack-names.ts";
+import type { MigrationOrder } from "../../settings/schema.ts";
+import type { Settings } from "../../settings/types.ts";
+import { access, applicationName } from "./access.ts";
+import { chooseSubnet } from "./addresses.ts";
+import { readLastRun } from "./record.ts";
+import { connectorTo, observeSchema } from "./schema.ts";
+import type { FinishedRun, GatewayState, SchemaState, ServerState, World } from "./world.ts";
+
+/** Looks at Docker, PostgreSQL and the gateway once. Changes nothing, except that images that are missing are pulled. */
+export async function observeWorld(
+  settings: Settings,
+  initialised: boolean,
+  say: (line: string) => void,
+): Promise<{ world: World; order: MigrationOrder }> {
+  const names = stackNames(settings);
+  const [containers, subnets, dataVolumeExists, database] = await Promise.all([
+    observeContainers(stackLabel(settings), names.network),
+    observeSubnets(),
+    settings.cluster.kind === "own" ? volumeExists(settings.cluster.volume) : true,
+    observeDatabase(settings),
+  ]);
+  const running = new Set(containers.filter((each) => each.running).map(({ name }) => name));
+  const [gateway, images] = await Promise.all([
+    observeGateway(names, running),
+    observeReleases(settings, database.journal, say),
+  ]);
+  const world: World = {
+    initialised,
+    containers,
+    subnet: subnetOf(names.network, subnets),
+    dataVolumeExists,
+    images,
+    server: database.server,
+    schema: database.schema,
+    gateway,
+    journal: database.journal,
+  };
+  return { world, order: new Map([...world.schema].map(([name, { order }]) => [name, order])) };
+}
+
+interface DatabaseView {
+  readonly server: ServerState;
+  readonly schema: ReadonlyMap<string, SchemaState>;
+  readonly journal: FinishedRun | undefined;
+}
+
+async function observeDatabase(settings: Settings): Promise<DatabaseView> {
+  const server = await askServer(settings);
+  const exists = (name: string): boolean => server.answers && server.observation.databases.has(name);
+  const [first] = settings.databases.keys();
+  const [schema, journal] = await Promise.all([
+    Promise.all(
+      [...settings.databases.values()].map(async (database) => {
+        const there = exists(database.name);
+        const connect = connectorTo(access(settings), applicationName(settings));
+        const { version, order } = await observeSchema(database, there ? connect : undefined);
+        return [database.name, { version, order, exists: there }] as const;
+      }),
+    ),
+    server.answers && first !== undefined && exists(first)
+      ? readLastRun(settings, access(settings), first, server.observation)
+      : undefined,
+  ]);
+  return { server, schema: new Map(schema), journal };
+}
+
+async function askServer(settings: Settings): Promise<ServerState> {
+  const databases = [...settings.databases.keys()];
+  const desired = settings.cluster.kind === "own" ? settings.cluster.settings : new Map<string, string>();
+  try {
+    const observation = await observeServer(
+      access(settings),
+      {
+        roles: [
+          operatorRole,
+          ...databases.map(ownerRole),
+          ...[...settings.databases.values()].flatMap(({ writers }) => writers),
+        ],
+        rolePrefixes: databases.map((name) => `${name}_`),
+        settings: [...desired.keys()],
+      },
+      { applicationName: applicationName(settings), connectTimeoutMs: 3_000 },
+    );
+    const { reload, restart } = differingSettings(observation, desired);
+    return { answers: true, observation, settingsToReload: reload, settingsToRestart: restart };
+  } catch (error) {
+    if (!(error instanceof Refusal) || !error.code.startsWith("SERVER_")) throw error;
+    // A server that answers but refuses the password is not a server that is missing.
+    if (error.code === "SERVER_AUTH") throw error;
+    return { answers: false, why: error.details.found };
+  }
+}
+
+async function observeGateway(
+  names: { door: string; router: string },
+  running: ReadonlySet<string>,
+): Promise<GatewayState> {
+  if (!running.has(names.door) || !running.has(names.router)) return { mode: "absent", routes: undefined };
+  const [gate, routes] = await Promise.all([gateStatus(names.door), readRoutes(names.router)]);
+  return { mode: gate.mode, routes };
+}
+
+/** Local image ids of all live and standby releases; what is missing is pulled, or refused as `IMAGE_GONE`. */
+async function observeReleases(
+  settings: Settings,
+  journal: FinishedRun | undefined,
+  say: (line: string) => void,
+): Promise<ReadonlyMap<string, string>> {
+  const needed = neededImages(settings, journal?.images ?? new Map());
+  const local = await localImages(needed);
+  const missing = needed.filter(({ key }) => !local.has(key));
+  if (missing.length === 0) return local;
+  await pullMissing(missing, say);
+  return localImages(needed);
+}
+
+function subnetOf(network: string, subnets: ReadonlyMap<string, string>): string {
+  const own = subnets.get(network);
+  if (own !== undefined) return own;
+  const chosen = chooseSubnet(network, [...subnets.values()]);
+  if (chosen !== undefined) return chosen;
+  throw new Refusal({
+    code: "NO_SUBNET",
+    found: "Docker's networks use every subnet that a stack could take (10.64.0.0/10 in steps of /20).",
+    untouched: "Nothing was changed.",
+    next: "Remove networks that nobody uses:  docker network prune",
+  });
+}

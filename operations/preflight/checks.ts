@@ -1,0 +1,74 @@
+import { secretHash } from "../../settings/secrets.ts";
+import { Refusal } from "../../settings/refusal.ts";
+import type { Settings } from "../../settings/types.ts";
+import type { Desired } from "../plan/desired.ts";
+import type { World } from "../plan/world.ts";
+import { checkPorts, type WantedPort } from "./ports.ts";
+import { checkImmutable, checkSecrets } from "./record.ts";
+
+/** Everything that can be checked without PostgreSQL's help. Throws the first Refusal; changes nothing. */
+export async function checkBeforeAnything(settings: Settings, world: World, desired: Desired): Promise<void> {
+  if (world.journal !== undefined) {
+    checkImmutable(settings, world.journal.releases);
+    checkSecrets(hashedSecrets(settings), world.journal.secrets);
+  }
+  checkServer(settings, world);
+  checkRoles(world, desired);
+  await checkPorts(portsToCome(settings, world));
+}
+
+/** Keyed hash of each secret by name. */
+export function hashedSecrets(settings: Settings): Map<string, string> {
+  return new Map(settings.secrets.names.map((name) => [name, secretHash(settings.secrets, name)]));
+}
+
+/** A server that was there once may be started or created again, but never be replaced by an empty one. */
+function checkServer({ cluster }: Settings, world: World): void {
+  if (world.server.answers || !world.initialised) return;
+  if (cluster.kind === "external") {
+    throw new Refusal({
+      code: "SERVER_UNREACHABLE",
+      found: `PostgreSQL at ${cluster.host}:${cluster.port} does not answer: ${world.server.why}`,
+      untouched: "Nothing was changed.",
+      next: "Bring the server back, then run `pulumi up` again.",
+    });
+  }
+  if (world.dataVolumeExists) return;
+  throw new Refusal({
+    code: "VOLUME_GONE",
+    found: `this stack has been deployed before, but its data volume ${cluster.volume} does not exist.`,
+    untouched: "Nothing was changed; no empty database was put in its place.",
+    next: "Name the volume that holds the data in rollback:cluster.volume, or restore it from a dump (docs/break-glass.md).",
+  });
+}
+
+/** An application that is superuser cannot be fenced. */
+function checkRoles(world: World, desired: Desired): void {
+  const { server } = world;
+  if (!server.answers) return;
+  const superusers = desired.roles.filter(
+    ({ role }) => server.observation.roles.get(role)?.superuser === true,
+  );
+  if (superusers.length === 0) return;
+  throw new Refusal({
+    code: "APP_IS_SUPERUSER",
+    found: `${superusers.map(({ role }) => role).join(", ")} is superuser; nothing can keep such a role out of the database.`,
+    untouched: "Nothing was changed.",
+    next: superusers.map(({ role }) => `ALTER ROLE "${role}" NOSUPERUSER;`).join("\n"),
+  });
+}
+
+/** Ports of containers that do not exist yet. */
+function portsToCome(settings: Settings, world: World): WantedPort[] {
+  const exists = (part: string): boolean =>
+    world.containers.some(({ labels, running }) => running && labels.get("part") === part);
+  const { cluster } = settings;
+  const server: WantedPort[] =
+    cluster.kind === "own" && !exists("postgres")
+      ? [{ address: cluster.address, port: cluster.port, key: "rollback:cluster.port" }]
+      : [];
+  const listeners = [...settings.services.values()].flatMap(({ name, public: listener }) =>
+    listener === undefined ? [] : [{ ...listener, key: `rollback:services.${name}.public.port` }],
+  );
+  return exists("door") ? server : [...server, ...listeners];
+}

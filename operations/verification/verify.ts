@@ -1,0 +1,91 @@
+import { withClient, type Server } from "../database/connection.ts";
+import { compareKeyTables, tableFacts, type TableFacts } from "../database/tables.ts";
+import type { Desired } from "../plan/desired.ts";
+import { probe } from "../traffic/probe.ts";
+import type { Settings, SmokeTest } from "../../settings/types.ts";
+import type { Check } from "./report.ts";
+import { judge } from "./smoke.ts";
+
+export interface VerifyRequest {
+  readonly settings: Settings;
+  readonly desired: Desired;
+  readonly router: string;
+  readonly server: Server;
+  /** Key tables as they were before the run, by database. */
+  readonly tablesBefore: ReadonlyMap<string, ReadonlyMap<string, TableFacts>>;
+  /** Version each database is at now. */
+  readonly versions: ReadonlyMap<string, string | undefined>;
+}
+
+/** Everything that proves the new state, one check a line; nothing is changed by it. */
+export async function verify(request: VerifyRequest): Promise<Check[]> {
+  const [smoke, tables] = await Promise.all([smokeChecks(request), tableChecks(request)]);
+  return [...schemaChecks(request), ...smoke, ...tables];
+}
+
+function schemaChecks({ desired, versions }: VerifyRequest): Check[] {
+  return [...desired.schema].map(([database, wanted]) => {
+    const found = versions.get(database) ?? "0";
+    return { what: `schema ${database}`, found, wrong: found === wanted ? [] : [`not at ${wanted}`] };
+  });
+}
+
+/** Every smoke test against every live container by itself, so that no healthy neighbour hides a sick one. */
+async function smokeChecks({ settings, desired, router }: VerifyRequest): Promise<Check[]> {
+  const live = desired.containers.filter(({ weight }) => weight > 0);
+  const checks = await Promise.all(
+    live.flatMap(({ service, release, replica, address }) => {
+      const entry = settings.services.get(service);
+      return (entry?.smoke ?? []).map(async (test): Promise<Check> => {
+        const answer = await probe(router, {
+          address,
+          port: entry?.port ?? 0,
+          method: test.method,
+          path: test.path,
+          body: test.body,
+          // Longer than allowed, so that a slow answer is told from none.
+          timeoutMs: test.timeout + 5_000,
+        });
+        const wrong = answer.status === 0 ? [answer.error ?? "no answer"] : judge(test, answer);
+        return {
+          what: smokeName(service, release, replica, test),
+          found: `${answer.status} in ${answer.ms} ms`,
+          wrong,
+        };
+      });
+    }),
+  );
+  return checks;
+}
+
+function smokeName(service: string, release: string, replica: number, { method, path }: SmokeTest): string {
+  return `${service} ${release}${replica > 1 ? ` #${replica}` : ""}: ${method} ${path}`;
+}
+
+async function tableChecks({ settings, server, tablesBefore }: VerifyRequest): Promise<Check[]> {
+  const all = await Promise.all(
+    [...settings.databases.values()].map(async ({ name, keyTables }) => {
+      if (keyTables.length === 0) return [];
+      const tables = keyTables.map(({ table }) => table);
+      const after = await withClient(server, name, (client) => tableFacts(client, tables));
+      const before = tablesBefore.get(name) ?? new Map<string, TableFacts>();
+      const losses = new Map(compareKeyTables(before, after, keyTables).map((loss) => [loss.table, loss]));
+      return tables.map((table): Check => {
+        const now = after.get(table);
+        const was = before.get(table);
+        const loss = losses.get(table);
+        const found = `${now?.rows ?? "no"} rows${was === undefined ? "" : `, ${was.rows} before`}, ${megabytes(now?.bytes ?? 0)} MB`;
+        return {
+          what: `table ${name}.${table}`,
+          found,
+          wrong: loss === undefined ? [] : [`lost ${loss.lost} rows`],
+        };
+      });
+    }),
+  );
+  return all.flat();
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1024 / 1024).toFixed(1);
+}
