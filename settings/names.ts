@@ -53,7 +53,7 @@ export function stackLabel({ project, stack }: StackIdentity): string {
  */
 export function dockerName(...pieces: readonly string[]): string {
   const wanted = pieces.join("-");
-  const valid = wanted.replace(/[^A-Za-z0-9_.-]/g, "_").replace(/^[^A-Za-z0-9]/, "x");
+  const valid = wanted.replace(/[^A-Za-z0-9_.-]/g, "_").replace(/^(?![A-Za-z0-9])[^]?/, "x");
   if (valid === wanted && valid.length <= dockerLimit) return valid;
   const end = `-${hash8(wanted)}`;
   return valid.slice(0, dockerLimit - end.length) + end;

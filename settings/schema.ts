@@ -30,16 +30,8 @@ export function fitsSchema(
   if (range === undefined) return false;
   if (range.from === version || range.to === version) return true;
   const versions = order.get(database) ?? [];
-  const [at, from, to] = [version, range.from, range.to].map((each) => versions.indexOf(each));
-  return (
-    at !== undefined &&
-    from !== undefined &&
-    to !== undefined &&
-    from >= 0 &&
-    to >= 0 &&
-    from <= at &&
-    at <= to
-  );
+  const [at, from, to] = [version, range.from, range.to].map((each) => position(each, versions));
+  return at !== undefined && from !== undefined && to !== undefined && from <= at && at <= to;
 }
 
 function newest(live: readonly Release[], database: string, order: MigrationOrder): string {

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { fillTemplate, parseTemplate } from "../../../settings/template.ts";
+
+const fill = (template: string) =>
+  fillTemplate(template, (piece) => ("name" in piece ? `<${piece.kind} ${piece.name}>` : `<${piece.kind}>`));
+
+describe("templates in environment values", () => {
+  it("name the release, the database, services and caches", () => {
+    assert.equal(fill("${database.url}?app=v${release}"), "<database>?app=v<release>");
+    assert.equal(
+      fill("${services.meal-planner.url}/api ${caches.redis.url}"),
+      "<service meal-planner>/api <cache redis>",
+    );
+  });
+
+  it("leave other dollars and an escaped brace alone", () => {
+    assert.equal(fill("$HOME $$ $(x) {y} $${release}"), "$HOME $$ $(x) {y} ${release}");
+  });
+
+  it("say what they do not know", () => {
+    const unknown = (template: string) => parseTemplate(template).filter(({ kind }) => kind === "unknown");
+    assert.deepEqual(unknown("${databases.url}"), [{ kind: "unknown", expression: "databases.url" }]);
+    assert.deepEqual(unknown("${services..url}"), [{ kind: "unknown", expression: "services..url" }]);
+    assert.deepEqual(unknown("${release"), [{ kind: "unknown", expression: undefined }]);
+    assert.throws(() => fill("${nope}"));
+  });
+
+  it("without a reference stay as they are", () => {
+    fc.assert(fc.property(fc.string(), (text) => text.includes("${") || fill(text) === text));
+  });
+});
