@@ -120,11 +120,10 @@ async function ask(): Promise<{ answer: DockerSituation["answer"]; text: string 
 
 async function situation(answer: DockerSituation["answer"]): Promise<DockerSituation> {
   const { env } = process;
-  const context =
-    answer === "no-client" ? "default" : (await attempt("docker", ["context", "show"])).stdout.trim();
+  const name = answer === "no-client" ? "default" : ((await currentContext()).split(" ")[0] ?? "");
   return {
     answer,
-    chosen: Boolean(env["DOCKER_HOST"]) || Boolean(env["DOCKER_CONTEXT"]) || context !== "default",
+    chosen: Boolean(env["DOCKER_HOST"]) || Boolean(env["DOCKER_CONTEXT"]) || !["", "default"].includes(name),
     socket: existsSync("/var/run/docker.sock"),
     daemon: (await onPath("dockerd")) !== undefined,
     root: isRoot(),
@@ -132,19 +131,20 @@ async function situation(answer: DockerSituation["answer"]): Promise<DockerSitua
   };
 }
 
+/** Name and endpoint of the client's context; empty from a client that knows no contexts. */
+async function currentContext(): Promise<string> {
+  const format = "{{.Name}} {{.Endpoints.docker.Host}}";
+  const { ok, stdout } = await attempt("docker", ["context", "inspect", "--format", format]);
+  return ok ? stdout.trim() : "";
+}
+
 /**
  * The environment that names the client's engine to programs that know DOCKER_HOST but no contexts. A context with TLS
  * material cannot be said in one variable; it is named as a context, which the Docker plugin understands.
  */
 async function endpoint(): Promise<Record<string, string>> {
-  if (process.env["DOCKER_HOST"]) return { DOCKER_HOST: process.env["DOCKER_HOST"] };
-  const shown = await attempt("docker", [
-    "context",
-    "inspect",
-    "--format",
-    "{{.Name}} {{.Endpoints.docker.Host}}",
-  ]);
-  return endpointOf(shown.stdout.trim());
+  const own = process.env["DOCKER_HOST"];
+  return own === undefined || own === "" ? endpointOf(await currentContext()) : { DOCKER_HOST: own };
 }
 
 /** The environment for a context, from its `name host`; empty when docker did not tell. */
