@@ -236,6 +236,7 @@ describe("dumps into too little room", function () {
     await fill(10_000, "repeat('x', 60)");
     const { name } = await takeDump(request);
     await fill(
+      20_000,
       "sha512(gen_random_uuid()::text::bytea)::text || sha512(gen_random_uuid()::text::bytea)::text",
     );
     await assert.rejects(takeDump(request), (error) => {
