@@ -1,4 +1,4 @@
-import type { sendUnaryData, ServerUnaryCall, ServiceError } from "@grpc/grpc-js";
+import { status, type sendUnaryData, type ServerUnaryCall, type ServiceError } from "@grpc/grpc-js";
 import protobuf from "google-protobuf/google/protobuf/empty_pb.js";
 import pluginProto from "@pulumi/pulumi/proto/plugin_pb.js";
 import proto from "@pulumi/pulumi/proto/provider_pb.js";
@@ -158,8 +158,7 @@ function unary<Request, Response>(
 }
 
 function asServiceError(error: unknown): Partial<ServiceError> {
-  // Without a code it is UNKNOWN, as any error of a Go provider.
-  return { details: error instanceof Error ? error.message : String(error) };
+  return { code: status.UNKNOWN, details: error instanceof Error ? error.message : String(error) };
 }
 
 /** Wraps what an operation throws as the official plugin shows it: a list, with what was being done in front. */
