@@ -1,5 +1,5 @@
 import { inDependencyOrder } from "../dependencies.ts";
-import { unknownName, type KeyPath, type Problem } from "../problems.ts";
+import { suggestion, unknownName, type KeyPath, type Problem } from "../problems.ts";
 import type { Rooms } from "../raw.ts";
 import { parseTemplate, type TemplatePiece } from "../template.ts";
 
@@ -64,10 +64,10 @@ function reloadHeaders(rooms: Rooms, name: string, service: ServiceEntry): Probl
   );
 }
 
-/** The secret that is named is there. */
+/** The secret that is named is there. The name is not repeated: people put the secret itself in its place. */
 export function secretExists({ secrets }: Rooms, path: KeyPath, name: string): Problem[] {
   if (secrets === undefined || Object.hasOwn(secrets, name)) return [];
-  return [unknownName(path, name, "an entry of rollback:secrets", Object.keys(secrets))];
+  return [{ path, text: `names no entry of rollback:secrets; ${suggestion(name, Object.keys(secrets))}` }];
 }
 
 const templates =

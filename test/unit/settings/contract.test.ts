@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
+import { parse } from "yaml";
+import { z } from "zod";
 import { editorSchema } from "../../../settings/editor-schema.ts";
 import { parseSettings, readSettings } from "../../../settings/parse.ts";
 import { isRefusal } from "../../../settings/refusal.ts";
 import { configuration, supported, wholeContract, type Change } from "./example.ts";
+import { contractKeys } from "./keys.ts";
 import { mistakesIn } from "./refused.ts";
 
 describe("the stack configuration", () => {
@@ -227,7 +230,7 @@ describe("secrets in the stack configuration", () => {
   });
 
   it("never appear in a message, wherever they were put by mistake", () => {
-    const secret = "Tr0ub4dor&3";
+    const secret = "Tr0ub4dor-3";
     const places: readonly (readonly (string | number)[])[] = [
       ["secrets"],
       ["secrets", "db"],
@@ -237,7 +240,10 @@ describe("secrets in the stack configuration", () => {
       ["services", "meal-planner", "env", "API_KEY"],
       ["services", "meal-planner", "env", "API_KEY", "value"],
       ["services", "meal-planner", "reload", "headers"],
+      ["services", "meal-planner", "env", "API_KEY", "secret"],
+      ["services", "meal-planner", "reload", "headers", "x-api-key", "secret"],
       ["cluster", "external", "password"],
+      ["cluster", "external", "password", "secret"],
       ["cluster", "external", "password", "value"],
     ];
     const wrapped = fc.constantFrom<unknown>(
@@ -261,6 +267,31 @@ describe("secrets in the stack configuration", () => {
 
 describe("the documentation of the configuration", () => {
   const file = (name: string) => readFileSync(new URL(`../../../docs/${name}`, import.meta.url), "utf8");
+
+  it("has a row for every key and none for others", () => {
+    const rows = [...file("configuration.md").matchAll(/^\| `([a-z][^` ]*)` \|.*\|.*\|.*\|.*\|$/gm)].map(
+      ([, key = ""]) => key,
+    );
+    assert.deepEqual(rows.toSorted(), contractKeys().toSorted());
+  });
+
+  it("shows an example that is accepted", () => {
+    const [, yaml = ""] = /```yaml\n(config:\n.*?)```/s.exec(file("configuration.md")) ?? [];
+    const { config } = z.object({ config: z.record(z.string(), z.unknown()) }).parse(parse(yaml));
+    const values = Object.fromEntries(
+      Object.entries(config).map(([key, value]) => [key.replace("rollback:", ""), value]),
+    );
+    const secrets = { db: "a secret of enough length", apiKey: "x" };
+    const raw = {
+      project: "p",
+      stack: "s",
+      folder: "/srv",
+      secretKeys: ["secrets"],
+      values: { ...values, secrets },
+    };
+    assert.deepEqual(mistakesIn(raw), []);
+    assert.doesNotThrow(() => parseSettings(raw));
+  });
 
   it("has a JSON schema that is up to date (node settings/write-editor-schema.ts)", () => {
     assert.deepEqual(JSON.parse(file("configuration.schema.json")), editorSchema());

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { editorSchema } from "../../../settings/editor-schema.ts";
 import { keyText } from "../../../settings/problems.ts";
 import { configuration } from "./example.ts";
+import { contractKeys } from "./keys.ts";
 import { databases } from "./mistakes/databases.ts";
 import type { Mistake } from "./mistakes/mistake.ts";
 import { others } from "./mistakes/others.ts";
@@ -25,9 +25,7 @@ describe("a mistake in the stack configuration", () => {
 
   it("has been tried for every key of the contract", () => {
     const tried = new Set(all.map(({ key }) => pattern(key)));
-    const untried = [...keysOf(editorSchema())].filter(
-      (key) => !tried.has(key) && key !== "secrets.*.secure",
-    );
+    const untried = contractKeys().filter((key) => !tried.has(key));
     assert.deepEqual(untried, []);
   });
 });
@@ -44,30 +42,4 @@ function pattern(key: string): string {
       "$1.*",
     )
     .replace(/(\.flags|\.json)\.[^.[]+/, "$1.*");
-}
-
-/** Every key that the JSON schema knows, list items as `[]`, free names as `*`. */
-function keysOf(schema: unknown): Set<string> {
-  const keys = new Set<string>();
-  const walk = (node: unknown, path: string): void => {
-    if (!isObject(node)) return;
-    for (const each of Array.isArray(node["anyOf"]) ? node["anyOf"] : []) walk(each, path);
-    for (const [key, value] of Object.entries(isObject(node["properties"]) ? node["properties"] : {})) {
-      const here = path === "" ? key.replace(/^config$|^rollback:/, "") : `${path}.${key}`;
-      if (here !== "") keys.add(here);
-      walk(value, here);
-    }
-    const free = node["additionalProperties"];
-    if (isObject(free) && Object.keys(free).length > 0) {
-      keys.add(`${path}.*`);
-      walk(free, `${path}.*`);
-    }
-    if (isObject(node["items"])) walk(node["items"], `${path}[]`);
-  };
-  walk(schema, "");
-  return keys;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
 }

@@ -376,7 +376,7 @@ export const databases: readonly Mistake[] = [
     value: "nope",
     given: away,
     key: "rollback:cluster.external.password.secret",
-    says: '"nope" is not an entry of rollback:secrets',
+    says: "names no entry of rollback:secrets; known: db, apiKey",
   },
   {
     at: server("external", "sslmode"),

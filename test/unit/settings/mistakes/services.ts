@@ -249,7 +249,7 @@ export const services: readonly Mistake[] = [
     at: at("env", "API_KEY", "secret"),
     value: "apikey",
     key: `${key}.env.API_KEY.secret`,
-    says: '"apikey" is not an entry of rollback:secrets; did you mean "apiKey"? known: db, apiKey',
+    says: 'names no entry of rollback:secrets; did you mean "apiKey"? known: db, apiKey',
   },
   { at: at("env", "API_KEY", "secret"), value: 5, key: `${key}.env.API_KEY`, says: hidden },
   {
@@ -324,7 +324,7 @@ export const services: readonly Mistake[] = [
     at: at("reload"),
     value: { path: "/r", headers: { a: { secret: "nope" } } },
     key: `${key}.reload.headers.a.secret`,
-    says: '"nope" is not an entry of rollback:secrets',
+    says: "names no entry of rollback:secrets; known: db, apiKey",
   },
   {
     at: at("expectLog"),
