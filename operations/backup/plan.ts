@@ -56,8 +56,9 @@ export function roomFrom(df: string): Room {
 }
 
 /**
- * Arguments of pg_dump for one database into `folder`. Directory format because it is written in parallel, zstd at level 1 because
- * it was the fastest at no greater size (bench `dump`); a lock that is not had in 30 s ends it, so that it never queues for ever.
+ * Arguments of pg_dump for one database into `folder`. Directory format because it is written in parallel. zstd at level 1: of 367 MB
+ * with two jobs on two busy cores it left 99 MB in 5 to 12 s, level 3 105 MB in 6 to 31 s, gzip 110 MB in 14 to 45 s, lz4 182 MB in 2
+ * to 3 s. Nobody waits for it, since it comes before the fence, so size decides. A lock not had in 30 s ends it: it never queues for ever.
  */
 export function pgDumpArguments(database: string, folder: string, jobs: number): string[] {
   return [
