@@ -20,7 +20,9 @@ export function caches(
           name: stackNames(settings).cache(name),
           image,
           labels: labels(settings, "cache", { cache: name }),
-          networksAdvanced: [{ name: network.name, ipv4Address: reservedAddress(desired.subnet, { cache: n }) }],
+          networksAdvanced: [
+            { name: network.name, ipv4Address: reservedAddress(desired.subnet, { cache: n }) },
+          ],
           restart: "unless-stopped",
           destroyGraceSeconds: 5,
         },

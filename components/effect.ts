@@ -7,13 +7,11 @@ import type { EffectName } from "../hooks/names.ts";
  * All effects of a run share one revision, so that after a half-done run every one of them runs again.
  */
 export function effect(hooks: Hooks, name: EffectName, options: pulumi.CustomResourceOptions): pulumi.Stash {
-  const registered = hooks.effects[name];
+  const { hook } = hooks.effects[name];
   const input = { desired: hooks.context.inputs[name] ?? null, revision: hooks.context.revision };
-  const stash = new pulumi.Stash(
+  return new pulumi.Stash(
     name,
     { input },
-    { ...options, hooks: { beforeCreate: [registered.hook], beforeUpdate: [registered.hook] } },
+    { ...options, hooks: { beforeCreate: [hook], beforeUpdate: [hook] } },
   );
-  registered.resource = stash;
-  return stash;
 }

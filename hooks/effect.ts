@@ -23,11 +23,10 @@ export interface EffectDefinition {
   readonly carryOut: (run: EffectRun) => Promise<void>;
 }
 
-/** An effect whose hook is registered with the engine; `resource` is what its lines are attached to. */
+/** An effect whose hook is registered with the engine. */
 export interface RegisteredEffect {
   readonly name: EffectName;
   readonly hook: pulumi.ResourceHook;
-  resource?: pulumi.Resource;
 }
 
 /**
@@ -36,8 +35,8 @@ export interface RegisteredEffect {
  */
 export function registerEffect(context: RunContext, definition: EffectDefinition): RegisteredEffect {
   const { name, preview, carryOut } = definition;
-  const callback = async (): Promise<void> => {
-    const run = effectRun(context, registered);
+  const callback = async ({ urn }: pulumi.ResourceHookArgs): Promise<void> => {
+    const run = effectRun(context, name, urn);
     if (pulumi.runtime.isDryRun()) {
       await preview?.(run);
       return;
@@ -47,21 +46,20 @@ export function registerEffect(context: RunContext, definition: EffectDefinition
     await explained(context, name, () => carryOut(run));
     context.finished(name, performance.now() - started);
   };
-  const registered: RegisteredEffect = {
-    name,
-    hook: new pulumi.ResourceHook(`rollback:${name}`, callback, { onDryRun: true }),
-  };
-  return registered;
+  return { name, hook: new pulumi.ResourceHook(`rollback:${name}`, callback, { onDryRun: true }) };
 }
 
-function effectRun(context: RunContext, effect: RegisteredEffect): EffectRun {
+function effectRun(context: RunContext, effect: EffectName, urn: pulumi.URN): EffectRun {
+  // Not the Stash itself: the SDK would keep every line until that has its URN, which is after its before hook, and
+  // would show none of an effect that fails.
+  const about = new pulumi.DependencyResource(urn);
   const log = (line: string, ephemeral: boolean): void =>
-    void pulumi.log.info(line, effect.resource, undefined, ephemeral);
+    void pulumi.log.info(line, about, undefined, ephemeral);
   return {
     context,
     say: (line) => log(line, false),
     status: (line) => log(line, true),
-    requires: (...effects) => requireDone(context, effects, effect.name),
+    requires: (...effects) => requireDone(context, effects, effect),
   };
 }
 

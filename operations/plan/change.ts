@@ -1,3 +1,4 @@
+import { operatorRole, ownerRole } from "../../settings/names.ts";
 import type { Settings } from "../../settings/types.ts";
 import type { Desired } from "./desired.ts";
 import type { World } from "./world.ts";
@@ -107,8 +108,10 @@ function closingRoles(
 ): string[] {
   if (!world.server.answers || schema.length === 0) return [];
   const stays = new Set(desired.roles.filter(({ open }) => open).map(({ role }) => role));
+  // What the observation lists besides the releases' own roles: the operator, who does the work, and owners without login.
+  const keepers = new Set([operatorRole, ...[...settings.databases.keys()].map(ownerRole)]);
   const ours = [...world.server.observation.roles]
-    .filter(([role, { login }]) => login && !stays.has(role))
+    .filter(([role, { login }]) => login && !stays.has(role) && !keepers.has(role))
     .map(([role]) => role);
   const writers = schema.flatMap(({ database }) => settings.databases.get(database)?.writers ?? []);
   return [...new Set([...ours, ...writers])];

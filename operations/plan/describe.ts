@@ -3,7 +3,9 @@ import type { World } from "./world.ts";
 
 /** What a run is about to do, in a few lines, for `pulumi preview` and the beginning of `pulumi up`. Pure. */
 export function describeChange(world: World, change: Change, because: readonly string[]): string[] {
-  const lines = [`this run is a ${change.kind}${change.kind === "first deployment" ? "" : `: ${shortened(because)}`}`];
+  const lines = [
+    `this run is a ${change.kind}${change.kind === "first deployment" ? "" : `: ${shortened(because)}`}`,
+  ];
   if (change.arriving.length > 0) lines.push(`arrives: ${change.arriving.join(", ")}`);
   if (change.leaving.length > 0) lines.push(`leaves: ${change.leaving.join(", ")}`);
   for (const { database, from, to, direction } of change.schema) {
@@ -25,5 +27,8 @@ export function describeChange(world: World, change: Change, because: readonly s
 /** The first few reasons; a long list helps nobody. */
 function shortened(reasons: readonly string[]): string {
   const shown = reasons.slice(0, 4);
-  return [...shown, ...(reasons.length > shown.length ? [`and ${reasons.length - shown.length} more`] : [])].join("; ");
+  return [
+    ...shown,
+    ...(reasons.length > shown.length ? [`and ${reasons.length - shown.length} more`] : []),
+  ].join("; ");
 }

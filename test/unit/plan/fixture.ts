@@ -75,7 +75,10 @@ export function worldAfter(
         timeline: 1,
         inRecovery: false,
         maxPreparedTransactions: 20,
-        roles: new Map(desired.roles.map(({ role: name, open }) => role(name, open))),
+        roles: new Map([
+          role("rollback_operator", true),
+          ...desired.roles.map(({ role: name, open }) => role(name, open)),
+        ]),
         databases: new Map([...settings.databases.keys()].map((name) => [name, `${name}_owner`])),
         settings: new Map(),
         recorded: {},
