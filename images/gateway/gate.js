@@ -6,6 +6,9 @@
 import fs from "fs";
 
 const FILE = "/var/lib/gate/state.json";
+// As in door.conf; each has its own seats, since those of a worker that was killed are void.
+const WORKERS = 2;
+const MODES = { closed: 1, hold: 2, open: 3 };
 const CLOSED = {
   mode: "closed",
   then: "closed",
@@ -51,7 +54,7 @@ async function pass(r) {
 /** auth_request handler of the waiting listener: as `pass`, but also waits until the router of this service answers. */
 async function passWhenRouted(r) {
   const service = r.variables.door_service;
-  const passes = await admitted(() => routed(r, service));
+  const passes = await admitted(routerLook(r, service));
   r.return(passes ? 204 : 403);
 }
 
@@ -75,7 +78,7 @@ async function tick() {
     const s = load();
     if (!expired(s)) return;
     const next = Object.assign({}, s, { mode: s.then, epoch: s.epoch + 1 });
-    ngx.shared.gate.set("state", JSON.stringify(next));
+    publish(next);
     ngx.log(ngx.WARN, `gate: the lease of ${s.owner} expired, now ${next.mode}`);
     store(next);
   });
@@ -86,7 +89,10 @@ async function tick() {
 function load() {
   const text = ngx.shared.gate.get("state");
   if (text !== undefined) return JSON.parse(text);
-  ngx.shared.gate.add("state", JSON.stringify(fromDisk()));
+  const s = fromDisk();
+  for (let id = 0; id < WORKERS; id++)
+    ["held", "wait"].forEach((kind) => ngx.shared.count.add(`${kind}${id}`, 0));
+  if (ngx.shared.gate.add("state", JSON.stringify(s))) ngx.shared.count.set("mode", MODES[s.mode]);
   return JSON.parse(ngx.shared.gate.get("state"));
 }
 
@@ -98,7 +104,7 @@ function fromDisk() {
     if (e.code !== "ENOENT") ngx.log(ngx.ERR, `gate: ${FILE} cannot be read, closed: ${e.message}`);
     return CLOSED;
   }
-  if (["open", "hold", "closed"].indexOf(s.mode) < 0) return CLOSED;
+  if (MODES[s.mode] === undefined) return CLOSED;
   const left = Math.min(Math.max(s.untilClock - Date.now(), 0), s.lease);
   return Object.assign({}, CLOSED, s, { until: uptime() + left });
 }
@@ -108,6 +114,12 @@ function store(s) {
   const onDisk = Object.assign({}, s, { untilClock: clockOf(s) });
   fs.writeFileSync(`${FILE}.new`, JSON.stringify(onDisk));
   fs.renameSync(`${FILE}.new`, FILE);
+}
+
+/** In force for new requests with the first line, for those that wait with the second. */
+function publish(s) {
+  ngx.shared.gate.set("state", JSON.stringify(s));
+  ngx.shared.count.set("mode", MODES[s.mode]);
 }
 
 function expired(s) {
@@ -149,7 +161,7 @@ function change(wish) {
   if (next.ok === false) return next;
   next.epoch = s.epoch + 1;
   store(next);
-  ngx.shared.gate.set("state", JSON.stringify(next));
+  publish(next);
   return { ok: true };
 }
 
@@ -201,34 +213,53 @@ async function admitted(ready) {
   if (seats("held") + seats("wait") >= first.held) return false;
   const seat = take(ready === undefined ? "held" : "wait");
   try {
-    const until = uptime() + first.hold;
-    for (;;) {
-      // Fewer looks each when many wait, so that waiting costs the same; the spread is also the first jitter.
-      const left = until - uptime();
-      const nap = (0.5 + Math.random()) * Math.min(Math.max((seats("held") + seats("wait")) / 20, 15), 500);
-      await sleep(Math.min(nap, left));
-      let mode = current().mode;
-      if (mode === "open" && (ready === undefined || (await ready()))) {
-        await sleep(turn(first.rate));
-        mode = current().mode;
-        if (mode === "open") return true;
-      }
-      if (mode === "closed" || uptime() >= until) return false;
-    }
+    return await new Promise((done) => linger(first, ready, done));
   } finally {
     ngx.shared.count.incr(seat, -1, 0);
   }
 }
 
-/** Milliseconds until this request's turn: at most `rate` requests a second leave the queue, so that a small pool is not overrun. */
+/**
+ * Looks at the gate again and again, and says whether the request may pass. njs frees nothing before a request ends,
+ * `ngx.shared` alone costs half a kilobyte each time: hence no such thing in here, and few looks. All that wait look about
+ * 1600 times a second together, one of 1000 every 0.6 s; that spread is the first jitter of a release.
+ */
+function linger(bounds, ready, done) {
+  const count = ngx.shared.count;
+  const hold = bounds.hold;
+  const rate = bounds.rate;
+  const open = MODES.open;
+  const closed = MODES.closed;
+  let waited = 0;
+  let nap = Math.round(Math.random() * 20) + 1;
+  let called = false;
+  const look = () => {
+    waited += nap;
+    const mode = count.get("mode");
+    if (mode === open && called) return done(true);
+    called = mode === open && (ready === undefined || ready());
+    if (called) {
+      nap = turn(rate);
+    } else {
+      if (mode === closed || waited >= hold) return done(false);
+      const many = count.get("held0") + count.get("held1") + count.get("wait0") + count.get("wait1");
+      const pause = Math.max(10, Math.min(waited / 20, 100), Math.min(many / 1.6, 3000));
+      nap = Math.ceil(Math.min((0.5 + Math.random()) * pause, hold - waited));
+    }
+    setTimeout(look, nap);
+  };
+  setTimeout(look, nap);
+}
+
+/** Milliseconds until this request's turn: `rate` requests a second leave the queue, so that a small pool is not overrun. */
 function turn(rate) {
   const count = ngx.shared.count;
   const now = uptime();
   const due = (count.get("base") || 0) + (count.incr("slot", 1, 0) * 1000) / rate;
-  if (due > now) return due - now + Math.random() * 10;
+  if (due > now) return Math.ceil(due - now + Math.random() * 10);
   count.set("base", now);
   count.set("slot", 0);
-  return Math.random() * 10;
+  return Math.ceil(Math.random() * 10);
 }
 
 /** Takes a seat of this worker; the seats of a worker that was killed are void. */
@@ -246,19 +277,24 @@ function take(kind) {
 
 function seats(kind) {
   let sum = 0;
-  for (let id = 0; id < 2; id++) sum += ngx.shared.count.get(`${kind}${id}`) || 0;
+  for (let id = 0; id < WORKERS; id++) sum += ngx.shared.count.get(`${kind}${id}`);
   return sum;
 }
 
-/** Whether the router serves this service; one request asks for all that wait. */
-async function routed(r, service) {
+/** A look whether the router serves this service; one request asks for all that wait. */
+function routerLook(r, service) {
   const lease = ngx.shared.lease;
-  if (lease.get(`up:${service}`)) return true;
-  if (!lease.add(`ask:${service}`, 1, 100)) return false;
-  const reply = await r.subrequest("/.rollback/router");
-  if (reply.status !== 204) return false;
-  lease.set(`up:${service}`, 1, 100);
-  return true;
+  const up = `up:${service}`;
+  const ask = `ask:${service}`;
+  return () => {
+    if (lease.get(up)) return true;
+    if (lease.add(ask, 1, 100)) {
+      r.subrequest("/.rollback/router").then((reply) => {
+        if (reply.status === 204) lease.set(up, 1, 100);
+      });
+    }
+    return false;
+  };
 }
 
 function sleep(ms) {
