@@ -4,25 +4,21 @@ import type { Hooks } from "../hooks/index.ts";
 import { operatorRole, ownerRole } from "../settings/names.ts";
 import type { Database } from "../settings/types.ts";
 import type { Cluster } from "./cluster.ts";
-import { effect } from "./effect.ts";
 
 export interface DatabasesArgs {
   readonly hooks: Hooks;
   readonly cluster: Cluster;
-  /** What must be over before a schema may change. */
-  readonly after: pulumi.Resource[];
 }
 
-/** Owner roles, databases, extensions, the operator and its schema; and the one effect that moves all their schemas. */
+/** Owner roles, databases, extensions, the operator and its schema: what a migration needs. */
 export class Databases extends pulumi.ComponentResource {
-  readonly schema: pulumi.Stash;
   private readonly hooks: Hooks;
   private readonly provider: postgresql.Provider;
   /** Grants change shared rows, and two at once fail with "tuple concurrently updated": each waits for the one before. */
   private last: pulumi.Resource[];
 
   constructor(name: string, args: DatabasesArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { hooks, cluster, after } = args;
+    const { hooks, cluster } = args;
     const databases = [...hooks.context.settings.databases.values()];
     super("rollback:index:Databases", name, { databases: databases.map((each) => each.name) }, opts);
     this.hooks = hooks;
@@ -36,7 +32,6 @@ export class Databases extends pulumi.ComponentResource {
       roles: [...owners.map((owner) => owner.name), "pg_monitor"],
     });
     databases.forEach((database, n) => this.database(database, owners[n], operator));
-    this.schema = effect(hooks, "schema", { parent: this, dependsOn: [...this.last, ...after] });
     this.registerOutputs({});
   }
 

@@ -11,69 +11,46 @@ import type { Service } from "../settings/types.ts";
 import type { Cluster } from "./cluster.ts";
 import { labels } from "./labels.ts";
 
-export interface ReleasesArgs {
+export interface ReleaseContainersArgs {
   readonly hooks: Hooks;
-  readonly cluster: Cluster;
   readonly network: docker.Network;
   readonly flags: docker.Volume;
-  /** The schema must fit before a release may log in. */
   readonly after: pulumi.Resource[];
 }
 
 /**
- * Login roles and containers, by release. Both are named after their release, so blue and green are two resources:
- * what leaves is deleted by the engine after everything else succeeded, and not at all when a step failed.
+ * The containers of all live and standby releases: created here, before anybody waits, and started by the containers
+ * effect once the schema fits. They are named after their release, so blue and green are two resources: what leaves is
+ * deleted by the engine after everything else succeeded, and not at all when a step failed.
  */
-export class Releases extends pulumi.ComponentResource {
-  readonly containers: docker.Container[];
-  private readonly args: ReleasesArgs;
-
-  constructor(name: string, args: ReleasesArgs, opts?: pulumi.ComponentResourceOptions) {
+export class ReleaseContainers extends pulumi.ComponentResource {
+  constructor(name: string, args: ReleaseContainersArgs, opts?: pulumi.ComponentResourceOptions) {
     const { desired } = args.hooks.context;
-    super("rollback:index:Releases", name, { running: desired.running }, opts);
-    this.args = args;
-    const roles = new Map(desired.roles.map((role) => [`${role.database} ${role.release}`, this.role(role)]));
-    this.containers = desired.containers.map((container) => this.container(container, roles));
+    super("rollback:index:ReleaseContainers", name, { releases: desired.releases }, opts);
+    for (const wanted of desired.containers) this.container(wanted, args);
     this.registerOutputs({});
   }
 
-  private role({ role, database, open }: DesiredRole): postgresql.Role {
-    const { hooks, cluster, after } = this.args;
-    const owner = ownerRole(database);
-    return new postgresql.Role(
-      role,
-      {
-        name: role,
-        login: open,
-        password: pulumi.secret(rolePassword(hooks.context.settings.secrets, role)),
-        roles: [owner],
-        // Whatever the release creates belongs to the owner, so that every other release can use it.
-        assumeRole: owner,
-      },
-      { parent: this, provider: cluster.provider, dependsOn: after, hooks: hooks.before("role") },
-    );
-  }
-
-  private container(wanted: DesiredContainer, roles: ReadonlyMap<string, postgresql.Role>): docker.Container {
-    const { hooks, network, flags, after } = this.args;
+  private container(
+    wanted: DesiredContainer,
+    { hooks, network, flags, after }: ReleaseContainersArgs,
+  ): docker.Container {
     const { settings } = hooks.context;
     const service = settings.services.get(wanted.service);
     if (service === undefined) throw new Error(`container ${wanted.name} belongs to no service`);
-    const role = roles.get(`${service.database ?? ""} ${wanted.release}`);
+    const { release, replica } = wanted;
     return new docker.Container(
       wanted.name,
       {
         name: wanted.name,
         image: wanted.image,
-        labels: labels(settings, "service", {
-          service: wanted.service,
-          release: wanted.release,
-          replica: String(wanted.replica),
-        }),
-        envs: pulumi.secret(envs(hooks, service, wanted.release)),
+        labels: labels(settings, "service", { service: wanted.service, release, replica: String(replica) }),
+        envs: pulumi.secret(envs(hooks, service, release)),
         networksAdvanced: [{ name: network.name, ipv4Address: wanted.address }],
         volumes: [{ volumeName: flags.name, containerPath: flagsFolder, readOnly: true }],
         restart: "unless-stopped",
+        start: false,
+        mustRun: false,
         destroyGraceSeconds: Math.ceil(service.stopGrace / 1000),
         // Without a limit of its own, swap reads back as twice the memory, and every refresh would find a change.
         ...(service.memory === undefined ? {} : { memory: service.memory, memorySwap: service.memory }),
@@ -81,14 +58,58 @@ export class Releases extends pulumi.ComponentResource {
         // A service has no business gaining privileges, whatever its image says.
         securityOpts: ["no-new-privileges:true"],
       },
-      {
-        parent: this,
-        dependsOn: role === undefined ? after : [role, ...after],
-        deleteBeforeReplace: true,
-        hooks: hooks.before("container"),
-      },
+      { parent: this, dependsOn: after, deleteBeforeReplace: true, hooks: hooks.before("container") },
     );
   }
+}
+
+export interface ReleaseRolesArgs {
+  readonly hooks: Hooks;
+  readonly cluster: Cluster;
+  /** The schema must fit before a release may log in. */
+  readonly after: pulumi.Resource[];
+}
+
+/** A login role for each release and database, so that the database can tell releases apart and keep one out. */
+export class ReleaseRoles extends pulumi.ComponentResource {
+  constructor(
+    name: string,
+    { hooks, cluster, after }: ReleaseRolesArgs,
+    opts?: pulumi.ComponentResourceOptions,
+  ) {
+    const { desired } = hooks.context;
+    super("rollback:index:ReleaseRoles", name, { running: desired.running }, opts);
+    for (const role of desired.roles) {
+      const dependsOn = [cluster.provider, ...after];
+      loginRole(hooks, role, {
+        parent: this,
+        provider: cluster.provider,
+        dependsOn,
+        hooks: hooks.before("role"),
+      });
+    }
+    this.registerOutputs({});
+  }
+}
+
+function loginRole(
+  hooks: Hooks,
+  { role, database, open }: DesiredRole,
+  options: pulumi.CustomResourceOptions,
+): postgresql.Role {
+  const owner = ownerRole(database);
+  return new postgresql.Role(
+    role,
+    {
+      name: role,
+      login: open,
+      password: pulumi.secret(rolePassword(hooks.context.settings.secrets, role)),
+      roles: [owner],
+      // Whatever the release creates belongs to the owner, so that every other release can use it.
+      assumeRole: owner,
+    },
+    options,
+  );
 }
 
 function envs(hooks: Hooks, service: Service, release: string): string[] {

@@ -12,7 +12,7 @@ export const caches: EffectDefinition = {
     if (touched(context)) for (const line of declared(context)) say(line);
   },
   carryOut: async (run) => {
-    run.requires("schema", "containers");
+    run.requires("schema");
     const { settings, names } = run.context;
     if (!touched(run.context)) return;
     for (const { name, pattern, all } of settings.caches.values()) {

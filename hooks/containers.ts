@@ -1,13 +1,14 @@
-import { tellOfFlags } from "../operations/flags/reload.ts";
 import { openRoles } from "../operations/database/fence.ts";
+import { isRunning } from "../operations/docker/observe.ts";
+import { docker } from "../operations/docker/run.ts";
+import { tellOfFlags } from "../operations/flags/reload.ts";
 import { access } from "../operations/plan/access.ts";
 import { flagsFile } from "../operations/plan/environment.ts";
 import { waitHealthy } from "../operations/traffic/probe.ts";
-import { isRunning } from "../operations/docker/observe.ts";
 import type { RunContext } from "./context.ts";
-import type { EffectDefinition } from "./effect.ts";
+import type { EffectDefinition, EffectRun } from "./effect.ts";
 
-/** Every container that shall run is healthy and knows its flags, before it gets any traffic. */
+/** Every container whose release fits the schema runs, is healthy and knows its flags, before it gets any traffic. */
 export const containers: EffectDefinition = {
   name: "containers",
   preview: ({ context, say }) => {
@@ -17,27 +18,36 @@ export const containers: EffectDefinition = {
   carryOut: async (run) => {
     run.requires("preflight", "schema", "flags");
     const { context } = run;
-    const { desired, settings, names } = context;
+    const { desired, settings } = context;
     // A fence of this run may have closed roles that stay.
     const open = desired.roles.filter((role) => role.open).map(({ role }) => role);
     await openRoles(access(settings), open);
-    await Promise.all(
-      desired.containers.map(async ({ name, service, address }) => {
-        const entry = settings.services.get(service);
-        if (entry === undefined) throw new Error(`${name} belongs to no service`);
-        run.status(`waiting for ${name}`);
-        await waitHealthy(
-          names.router,
-          name,
-          { address, port: entry.port, path: entry.health },
-          { deadlineMs: entry.healthDeadline, stillThere: () => isRunning(name) },
-        );
-      }),
-    );
-    run.say(`${desired.containers.length} containers are healthy: ${desired.running.join(", ")}`);
+    await startAll(run);
+    run.say(`healthy: ${desired.running.join(", ")}`);
     await tellThoseThatStayed(context, run.say);
   },
 };
+
+async function startAll({ context, status }: EffectRun): Promise<void> {
+  const { desired, settings, names, world } = context;
+  const running = new Set(world.containers.filter((each) => each.running).map(({ name }) => name));
+  const started = desired.containers.filter((each) => each.started);
+  const stopped = started.map(({ name }) => name).filter((name) => !running.has(name));
+  if (stopped.length > 0) await docker(["start", ...stopped]);
+  await Promise.all(
+    started.map(async ({ name, service, address }) => {
+      const entry = settings.services.get(service);
+      if (entry === undefined) throw new Error(`${name} belongs to no service`);
+      status(`waiting for ${name}`);
+      await waitHealthy(
+        names.router,
+        name,
+        { address, port: entry.port, path: entry.health },
+        { deadlineMs: entry.healthDeadline, stillThere: () => isRunning(name) },
+      );
+    }),
+  );
+}
 
 /** Containers that were running before this run have read older flags. */
 async function tellThoseThatStayed(
@@ -47,17 +57,12 @@ async function tellThoseThatStayed(
   const before = new Map(
     world.containers.filter(({ running }) => running).map((container) => [container.name, container]),
   );
-  for (const { name, service, release, address } of desired.containers) {
+  for (const { name, service, release, address, started } of desired.containers) {
     const container = before.get(name);
     const entry = settings.services.get(service);
     const written = notes.flags.get(flagsFile(service, release));
-    if (
-      container === undefined ||
-      entry === undefined ||
-      written === undefined ||
-      container.startedAt > written.at
-    )
-      continue;
+    if (!started || container === undefined || entry === undefined || written === undefined) continue;
+    if (container.startedAt > written.at) continue;
     const told = await tellOfFlags(names.router, {
       name,
       address,

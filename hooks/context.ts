@@ -1,4 +1,4 @@
-import { observeWorld } from "../operations/plan/observe.ts";
+import { observeWorld, type ObserveOptions } from "../operations/plan/observe.ts";
 import { desiredState, type Desired } from "../operations/plan/desired.ts";
 import { differences } from "../operations/plan/drift.ts";
 import { effectInputs, type Plain } from "../operations/plan/inputs.ts";
@@ -66,9 +66,9 @@ export interface RunNotes {
 export async function prepareRun(
   settings: Settings,
   initialised: boolean,
-  say: (line: string) => void,
+  options: ObserveOptions,
 ): Promise<RunContext> {
-  const { world, order } = await observeWorld(settings, initialised, say);
+  const { world, order } = await observeWorld(settings, initialised, options);
   const desired = desiredState(settings, world, order);
   const gateway = routesFor(settings, desired.containers);
   const inputs = effectInputs(settings, desired);

@@ -8,7 +8,7 @@ export const flags: EffectDefinition = {
   carryOut: async (run) => {
     run.requires("preflight");
     const { settings, desired, names, notes } = run.context;
-    const files = desired.running.flatMap((release) =>
+    const files = desired.releases.flatMap((release) =>
       [...(settings.releases.get(release)?.services ?? [])].map(([service, entry]) => ({
         file: flagsFile(service, release),
         flags: entry.flags,

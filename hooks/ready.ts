@@ -17,7 +17,7 @@ export const ready: EffectDefinition = {
       say(`changes by restart: ${server.settingsToRestart.join(", ")}`);
   },
   carryOut: async (run) => {
-    run.requires("preflight", "fence");
+    run.requires("preflight");
     const { settings, names } = run.context;
     const server = access(settings);
     await waitUntilReady(server, startDeadline, run.status);

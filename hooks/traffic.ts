@@ -1,3 +1,4 @@
+import { settle } from "../operations/traffic/drain.ts";
 import { openGate } from "../operations/traffic/gate.ts";
 import { routerConfig } from "../operations/traffic/router-config.ts";
 import { applyRoutes } from "../operations/traffic/routes.ts";
@@ -24,6 +25,9 @@ export const traffic: EffectDefinition = {
     }
     const weights = settings.live.map(({ release, weight }) => `${release} ${weight} %`);
     run.say(`traffic goes to ${weights.join(", ")}`);
-    run.context.alive();
+    // What leaves is deleted when this run is proven; until then it answers what it had begun.
+    const left = await settle(names.router, settings.gateway.drain);
+    if (left > 0)
+      run.say(`some requests to what leaves outlasted the drain of ${settings.gateway.drain / 1000} s`);
   },
 };

@@ -1,4 +1,5 @@
-import { observeContainers } from "../operations/docker/observe.ts";
+import { isRunning, observeContainers } from "../operations/docker/observe.ts";
+import { docker } from "../operations/docker/run.ts";
 import { openRoles } from "../operations/database/fence.ts";
 import { observeServer } from "../operations/database/observe.ts";
 import { writeFinished, writeWayBack } from "../operations/journal/journal.ts";
@@ -35,6 +36,7 @@ export const verification: EffectDefinition = {
     say(checkTable(checks));
     const wrong = failures(checks);
     if (wrong.length > 0) throw await unproven(context, wrong);
+    await stopUnfit(context);
     await finish(context);
     say(summary(context));
   },
@@ -75,6 +77,15 @@ async function unproven(context: RunContext, wrong: readonly Check[]): Promise<R
     untouched: "The new release has the traffic; what left is still there, and a verified dump as well.",
     next: "Mend it and run `pulumi up`, or put the previous stack configuration back and run `pulumi up`.",
   });
+}
+
+/** A standby that the new schema does not suit is kept, but does not run; only now, as it was the way back until here. */
+async function stopUnfit({ desired, settings }: RunContext): Promise<void> {
+  for (const { name, service, started } of desired.containers) {
+    if (started || !(await isRunning(name))) continue;
+    const grace = settings.services.get(service)?.stopGrace ?? 10_000;
+    await docker(["stop", "--time", String(Math.ceil(grace / 1000)), name], { timeoutMs: grace + 30_000 });
+  }
 }
 
 async function finish(context: RunContext): Promise<void> {

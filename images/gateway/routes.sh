@@ -5,6 +5,8 @@
 # routes show       prints the generation in force
 # routes inflight   prints the number of requests in flight, those of leaving workers included
 # routes drain MS   waits until there are none, at most MS milliseconds; prints how many are left
+# routes settle MS  waits until no worker of older routes has a request any more, at most MS milliseconds; prints how
+#                   many such workers are left
 set -euo pipefail
 
 folder=/etc/gateway/routes
@@ -78,10 +80,25 @@ drain() {
   echo "$left"
 }
 
+leaving() {
+  local pid count=0
+  for pid in $(cat "/proc/$(cat /run/router/nginx.pid)/task/"*/children); do
+    case "$(tr '\0' ' ' < "/proc/$pid/cmdline" 2>/dev/null || true)" in *"shutting down"*) count=$((count + 1)) ;; esac
+  done
+  echo "$count"
+}
+
+settle() {
+  local until=$(($(now) + $1)) left
+  while left=$(leaving); [ "$left" -gt 0 ] && [ "$(now)" -lt "$until" ]; do sleep 0.02; done
+  echo "$left"
+}
+
 case "${1:-}" in
   apply) apply ;;
+  settle) settle "$2" ;;
   show) ask generation ;;
   inflight) in_flight ;;
   drain) drain "$2" ;;
-  *) echo "usage: routes apply | show | inflight | drain MS" >&2; exit 64 ;;
+  *) echo "usage: routes apply | show | inflight | drain MS | settle MS" >&2; exit 64 ;;
 esac

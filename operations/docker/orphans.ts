@@ -18,6 +18,8 @@ export async function removeOrphanContainer(name: string, stack: string): Promis
   const found = await inspect("container", name);
   if (found === undefined) return;
   if (found.Config?.Labels?.["rollback.stack"] !== stack) throw taken("container", name, stack);
+  // Stopped in order: it may be a server with data.
+  await docker(["stop", "--time", "60", name], { timeoutMs: 120_000 });
   await docker(["rm", "-f", name]);
 }
 

@@ -54,7 +54,14 @@ export function planChange(
   ];
   const hold = serving.length > 0 && reasons.length > 0;
   return {
-    kind: kindOf(settings, serving, desired, reversals.length > 0, arriving.length > 0),
+    kind: kindOf(
+      settings,
+      serving,
+      desired,
+      reversals.length > 0,
+      arriving.length > 0,
+      world.journal === undefined,
+    ),
     schema,
     serverStops,
     hold,
@@ -94,6 +101,7 @@ export function runningReleases(world: World): string[] {
 function stops(world: World, replaced: boolean): string[] {
   if (!world.server.answers) return [];
   return [
+    ...(world.serverRemade === undefined ? [] : [world.serverRemade]),
     ...(replaced ? ["the server's container is replaced"] : []),
     ...world.server.settingsToRestart.map((name) => `${name} needs a restart of the server`),
   ];
@@ -123,8 +131,9 @@ function kindOf(
   desired: Desired,
   reverse: boolean,
   arriving: boolean,
+  first: boolean,
 ): Change["kind"] {
-  if (serving.length === 0) return "first deployment";
+  if (serving.length === 0) return first ? "first deployment" : "deployment";
   if (reverse) return "rollback";
   const order = [...settings.releases.keys()];
   const newest = (releases: readonly string[]): number =>

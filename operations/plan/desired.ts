@@ -6,7 +6,7 @@ import { allocate } from "./addresses.ts";
 import { environment } from "./environment.ts";
 import type { World } from "./world.ts";
 
-/** A container that shall run when the run is over. */
+/** A container that shall exist when the run is over. */
 export interface DesiredContainer {
   readonly name: string;
   readonly service: string;
@@ -16,6 +16,8 @@ export interface DesiredContainer {
   readonly image: string;
   readonly address: string;
   readonly weight: number;
+  /** Whether it shall run when the run is over: its release fits the schema. */
+  readonly started: boolean;
 }
 
 /** A login role of one release in one database. */
@@ -56,7 +58,7 @@ export function desiredState(settings: Settings, world: World, order: MigrationO
   const weights = new Map(settings.live.map(({ release, weight }) => [release, weight]));
   const releases = [...weights.keys(), ...settings.standby];
   const running = releases.filter((release) => runsOn(settings, release, schema, order));
-  const unplaced = running.flatMap((release) =>
+  const unplaced = releases.flatMap((release) =>
     [...settings.services.values()].flatMap((service) => replicas(settings, world, service, release)),
   );
   const kept = new Map(
@@ -73,6 +75,7 @@ export function desiredState(settings: Settings, world: World, order: MigrationO
     ...container,
     address: addresses.get(container.name) ?? "",
     weight: weights.get(container.release) ?? 0,
+    started: running.includes(container.release),
   }));
   return {
     subnet: world.subnet,
@@ -104,7 +107,7 @@ function replicas(
   world: World,
   service: Service,
   release: string,
-): Omit<DesiredContainer, "address" | "weight">[] {
+): Omit<DesiredContainer, "address" | "weight" | "started">[] {
   const image = world.images.get(imageKey(service.name, release)) ?? "";
   // What forces a replacement is part of the name, so that a change never replaces a live container under its own name.
   const inputs = JSON.stringify([

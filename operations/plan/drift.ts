@@ -35,10 +35,10 @@ function serverDrift(world: World, desired: Desired): string[] {
 function containerDrift(settings: Settings, world: World, desired: Desired): string[] {
   const byName = new Map(world.containers.map((container) => [container.name, container]));
   const wanted = new Set(desired.containers.map(({ name }) => name));
-  const missing = [...wanted].flatMap((name) => {
+  const missing = desired.containers.flatMap(({ name, started }) => {
     const found = byName.get(name);
     if (found === undefined) return [`container ${name} is missing`];
-    if (!found.running) return [`container ${name} is stopped`];
+    if (found.running !== started) return [`container ${name} is ${started ? "stopped" : "running"}`];
     const recorded = world.journal?.containers.get(name);
     return recorded === undefined || recorded === found.id ? [] : [`container ${name} was made anew`];
   });

@@ -13,21 +13,34 @@ import { access, applicationName } from "./access.ts";
 import { chooseSubnet } from "./addresses.ts";
 import { readLastRun } from "./record.ts";
 import { connectorTo, observeSchema } from "./schema.ts";
+import { wakeServer } from "./wake.ts";
 import type { FinishedRun, GatewayState, SchemaState, ServerState, World } from "./world.ts";
 
-/** Looks at Docker, PostgreSQL and the gateway once. Changes nothing, except that images that are missing are pulled. */
+export interface ObserveOptions {
+  /** Whether a server that does not run may be started for it; not in a preview. */
+  readonly wake: boolean;
+  readonly say: (line: string) => void;
+}
+
+/** Looks at Docker, PostgreSQL and the gateway once. Changes nothing, but pulls images that are missing and may wake the server. */
 export async function observeWorld(
   settings: Settings,
   initialised: boolean,
-  say: (line: string) => void,
+  { wake, say }: ObserveOptions,
 ): Promise<{ world: World; order: MigrationOrder }> {
   const names = stackNames(settings);
-  const [containers, subnets, dataVolumeExists, database] = await Promise.all([
+  const [found, subnets, dataVolumeExists, asked] = await Promise.all([
     observeContainers(stackLabel(settings), names.network),
     observeSubnets(),
     settings.cluster.kind === "own" ? volumeExists(settings.cluster.volume) : true,
     observeDatabase(settings),
   ]);
+  const subnet = subnetOf(names.network, subnets);
+  const network = { subnet, exists: subnets.has(names.network) };
+  const sleeps = wake && !asked.server.answers && dataVolumeExists;
+  const woken = sleeps ? await wakeServer(settings, found, network, say) : undefined;
+  const containers = sleeps ? await observeContainers(stackLabel(settings), names.network) : found;
+  const database = sleeps ? await observeDatabase(settings) : asked;
   const running = new Set(containers.filter((each) => each.running).map(({ name }) => name));
   const [gateway, images] = await Promise.all([
     observeGateway(names, running),
@@ -36,10 +49,11 @@ export async function observeWorld(
   const world: World = {
     initialised,
     containers,
-    subnet: subnetOf(names.network, subnets),
+    subnet,
     dataVolumeExists,
     images,
     server: database.server,
+    serverRemade: woken,
     schema: database.schema,
     gateway,
     journal: database.journal,

@@ -39,6 +39,8 @@ export interface World {
   /** Key: `service/release` of live and standby releases; value: local image id; missing: not here. */
   readonly images: ReadonlyMap<string, string>;
   readonly server: ServerState;
+  /** Why the engine will make the server's container again; undefined: it will not. */
+  readonly serverRemade: string | undefined;
   /** Key: database. */
   readonly schema: ReadonlyMap<string, SchemaState>;
   readonly gateway: GatewayState;

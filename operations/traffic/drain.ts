@@ -39,3 +39,12 @@ async function waitOut(container: string, script: "gate" | "routes", deadlineMs:
   const left = await docker(["exec", container, script, "drain", String(wait)], { timeoutMs: wait + 30_000 });
   return count.parse(left);
 }
+
+/**
+ * After a switch: waits until the router's workers of older routes have answered what they had, for at most
+ * `deadlineMs`. Returns how many of them still have something to answer (nginx closes it at the end of the drain time).
+ */
+export async function settle(router: string, deadlineMs: number): Promise<number> {
+  const wait = Math.round(deadlineMs);
+  return count.parse(await docker(["exec", router, "routes", "settle", String(wait)], { timeoutMs: wait + 30_000 }));
+}

@@ -113,6 +113,7 @@ export function emptyWorld(settings: Settings): World {
       ),
     ),
     server: { answers: false, why: "not yet" },
+    serverRemade: undefined,
     schema: new Map(
       [...order].map(([name, versions]) => [name, { version: undefined, order: versions, exists: false }]),
     ),
