@@ -1,0 +1,256 @@
+import type { Client, ClientBase } from "pg";
+import { z } from "zod";
+import type { Database } from "../../settings/types.ts";
+import { Refusal } from "../../settings/refusal.ts";
+import { close, connect } from "../database/connection.ts";
+import type { ConnectionOptions, Server } from "../database/connection.ts";
+import { rowOf, rowsOf } from "../database/query.ts";
+import { compareCatalogues, describeChanges, readCatalogue } from "./fingerprint.ts";
+import type { Catalogue } from "./fingerprint.ts";
+import { readMigrations, readerOf } from "./layouts/index.ts";
+import type { LayoutReader } from "./layouts/layout.ts";
+import { migrationOrder } from "./order.ts";
+import { quoteName } from "./sql/names.ts";
+import { stepClasses } from "./types.ts";
+import type { LedgerRow, Observed, TableName, TrackedRow } from "./types.ts";
+
+/** Opens a connection to a database of the stack, as the operator. The caller closes it. */
+export type Connect = (database: string) => Promise<Client>;
+
+/** Connects to any database of a server with the same options. */
+export function connector(server: Server, options: ConnectionOptions = {}): Connect {
+  return (database) => connect(server, database, options);
+}
+
+/** Runs `use` with a connection that is closed afterwards. */
+export async function withDatabase<T>(
+  open: Connect,
+  database: string,
+  use: (client: Client) => Promise<T>,
+): Promise<T> {
+  const client = await open(database);
+  try {
+    return await use(client);
+  } finally {
+    await close(client);
+  }
+}
+
+/** Where a database stands; see `currentVersions`. */
+export interface CurrentVersion {
+  readonly database: string;
+  /** Versions applied according to the tracking table, in the order of the layout. */
+  readonly applied: readonly string[];
+  /** The newest applied version; undefined: none. */
+  readonly head: string | undefined;
+  /** Versions that a tool began and did not finish. */
+  readonly dirty: readonly string[];
+  readonly ledger: boolean;
+}
+
+/** Where the databases stand: cheap enough for every start of the program (two round trips per database, no files). */
+export async function currentVersions(
+  open: Connect,
+  databases: Iterable<Database>,
+): Promise<Map<string, CurrentVersion>> {
+  const result = new Map<string, CurrentVersion>();
+  for (const database of databases) {
+    const reader = readerOf(database.layout);
+    const seen = await withDatabase(open, database.name, async (client) => {
+      const present = await presence(client, reader);
+      return { tracked: await trackedRows(client, reader, present.columns), ledger: present.ledger };
+    });
+    const applied = appliedVersions(seen.tracked ?? [], reader);
+    result.set(database.name, {
+      database: database.name,
+      applied,
+      head: applied.at(-1),
+      dirty: (seen.tracked ?? []).filter((row) => !row.success).map((row) => row.version),
+      ledger: seen.ledger,
+    });
+  }
+  return result;
+}
+
+/** The schema of one database for the program's start. */
+export interface SchemaObservation {
+  /** Newest applied version; undefined: none. */
+  readonly version: string | undefined;
+  /** All versions known from the files and the tracking table, oldest first. */
+  readonly order: readonly string[];
+}
+
+/** Files and database of one entry of the configuration, seen together; `server` undefined: the database is not there yet. */
+export async function observeSchema(
+  database: Database,
+  server: Server | undefined,
+): Promise<SchemaObservation> {
+  const [files, current] = await Promise.all([
+    readMigrations(database),
+    server === undefined ? undefined : currentVersions(connector(server), [database]),
+  ]);
+  const seen = current?.get(database.name);
+  return {
+    version: seen?.head,
+    order: migrationOrder(files, seen?.applied ?? [], readerOf(database.layout)),
+  };
+}
+
+/** Successfully applied versions in the layout's order. */
+export function appliedVersions(
+  rows: readonly TrackedRow[],
+  reader: Pick<LayoutReader, "compare">,
+): string[] {
+  return rows
+    .filter((row) => row.success)
+    .map((row) => row.version)
+    .sort((a, b) => reader.compare(a, b));
+}
+
+/** Everything planning needs to know of one database. */
+export async function observeDatabase(client: ClientBase, database: Database): Promise<Observed> {
+  const reader = readerOf(database.layout);
+  const present = await presence(client, reader);
+  return {
+    database: database.name,
+    tracked: await trackedRows(client, reader, present.columns),
+    ledger: present.ledger ? await ledgerRows(client) : undefined,
+    maxPrepared: present.max_prepared,
+  };
+}
+
+const presenceRow = z.object({
+  ledger: z.boolean(),
+  columns: z.array(z.string()).nullable(),
+  max_prepared: z.number(),
+});
+
+async function presence(client: ClientBase, reader: LayoutReader): Promise<z.infer<typeof presenceRow>> {
+  const { schema, table } = reader.trackingTable;
+  return rowOf(
+    client,
+    presenceRow,
+    `SELECT to_regclass('rollback.migration') IS NOT NULL AS ledger,
+       (SELECT array_agg(attname::text) FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped) AS columns,
+       current_setting('max_prepared_transactions')::integer AS max_prepared`,
+    [quoteName({ schema, name: table })],
+  );
+}
+
+const trackedRow = z.object({ version: z.string(), success: z.boolean() });
+
+/**
+ * Reads the tool's table; `columns` are those it has (null: no such table).
+ * Throws `MIGRATION_TRACKING` when the table is another tool's, or holds what is no version of the layout.
+ */
+export async function trackedRows(
+  client: ClientBase,
+  reader: LayoutReader,
+  columns: readonly string[] | null,
+): Promise<TrackedRow[] | undefined> {
+  if (columns === null) return undefined;
+  const { schema, table, columns: expected, read } = reader.trackingTable;
+  const missing = expected.filter((column) => !columns.includes(column));
+  if (missing.length > 0) {
+    throw trackingRefusal(
+      `${schema}.${table} has the columns ${columns.join(", ")}; the layout ${reader.name} needs ${missing.join(", ")} too.`,
+      "Set rollback:databases → layout to that of the tool that made the table.",
+    );
+  }
+  const rows = await rowsOf(client, trackedRow, read);
+  return rows.map(({ version, success }) => {
+    const normal = reader.normalise(version);
+    if (normal === undefined) {
+      throw trackingRefusal(
+        `${schema}.${table} holds ${version}, which is no version of the layout ${reader.name}.`,
+        "Correct the row, or the layout in the configuration.",
+      );
+    }
+    return { version: normal, success };
+  });
+}
+
+function trackingRefusal(found: string, next: string): Refusal {
+  return new Refusal({ code: "MIGRATION_TRACKING", found, untouched: "Nothing was changed.", next });
+}
+
+const ledgerRow = z.object({
+  id: z.string(),
+  version: z.string(),
+  name: z.string(),
+  layout: z.string(),
+  checksum: z.string(),
+  down: z.string().nullable(),
+  class: z.enum(stepClasses),
+  fingerprint_before: z.string().nullable(),
+  fingerprint_after: z.string().nullable(),
+  release: z.string().nullable(),
+});
+
+async function ledgerRows(client: ClientBase): Promise<LedgerRow[]> {
+  const rows = await rowsOf(
+    client,
+    ledgerRow,
+    `SELECT id::text AS id, version, name, layout, checksum, down, class, fingerprint_before, fingerprint_after, release
+     FROM rollback.migration WHERE state = 'applied' ORDER BY id`,
+  );
+  return rows.map((row) => ({
+    id: row.id,
+    version: row.version,
+    name: row.name,
+    layout: row.layout,
+    checksum: row.checksum,
+    down: row.down ?? undefined,
+    class: row.class,
+    fingerprintBefore: row.fingerprint_before ?? undefined,
+    fingerprintAfter: row.fingerprint_after ?? undefined,
+    release: row.release ?? undefined,
+  }));
+}
+
+/** How a table stands that a plan would destroy. `rows` is the planner's estimate, -1 never; bytes include indexes. */
+export interface TableSize {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** Sizes of tables by the name that the SQL uses; those that do not exist (yet) are left out. */
+export async function tableSizes(
+  client: ClientBase,
+  tables: readonly TableName[],
+): Promise<Map<string, TableSize>> {
+  const names = [...new Set(tables.map(quoteName))];
+  if (names.length === 0) return new Map();
+  const rows = await rowsOf(
+    client,
+    z.object({ name: z.string(), rows: z.coerce.number(), bytes: z.coerce.number() }),
+    `SELECT n AS name, pg_total_relation_size(c.oid) AS bytes,
+       CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(greatest(p.reltuples, 0)), 0) FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid)
+            WHEN c.reltuples < 0 THEN pg_relation_size(c.oid) / 100 ELSE c.reltuples END AS rows
+     FROM unnest($1::text[]) AS n JOIN pg_class c ON c.oid = to_regclass(n) AND c.relkind IN ('r', 'p')`,
+    [names],
+  );
+  return new Map(rows.map((row) => [row.name, { rows: row.rows, bytes: row.bytes }]));
+}
+
+/** What was changed in the catalogue since the last run, for people; empty: nothing, or no earlier run to compare with. */
+export async function drift(client: ClientBase, reader: LayoutReader): Promise<string[]> {
+  const [recorded] = await rowsOf(
+    client,
+    z.object({ objects: z.record(z.string(), z.string()) }),
+    "SELECT objects FROM rollback.catalogue",
+  );
+  if (recorded === undefined) return [];
+  const before: Catalogue = new Map(Object.entries(recorded.objects));
+  return describeChanges(compareCatalogues(before, await catalogueNow(client, reader)));
+}
+
+/** The catalogue in a read-only transaction of its own. */
+export async function catalogueNow(client: ClientBase, reader: LayoutReader): Promise<Catalogue> {
+  await client.query("BEGIN READ ONLY");
+  try {
+    return await readCatalogue(client, reader.trackingTable);
+  } finally {
+    await client.query("ROLLBACK");
+  }
+}

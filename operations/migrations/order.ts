@@ -1,0 +1,34 @@
+import type { LayoutReader } from "./layouts/layout.ts";
+
+/** Versions in the order in which they are applied: those of the files, and where they belong, applied ones whose files are gone. */
+export function migrationOrder(
+  files: readonly { readonly version: string }[],
+  applied: readonly string[],
+  reader: Pick<LayoutReader, "compare">,
+): string[] {
+  const order = files.map((file) => file.version);
+  const known = new Set(order);
+  for (const version of applied) {
+    if (known.has(version)) continue;
+    known.add(version);
+    const next = order.findIndex((other) => reader.compare(version, other) < 0);
+    order.splice(next === -1 ? order.length : next, 0, version);
+  }
+  return order;
+}
+
+/** Index of a version in the order, -1 when it is not there. */
+export function position(order: readonly string[], version: string): number {
+  return order.indexOf(version);
+}
+
+/** Whether a version lies in a range, both ends included, by position in the migration order. Unknown versions never do. */
+export function isWithin(
+  order: readonly string[],
+  version: string,
+  range: { readonly from: string; readonly to: string },
+): boolean {
+  const at = position(order, version);
+  const [from, to] = [position(order, range.from), position(order, range.to)];
+  return at !== -1 && from !== -1 && to !== -1 && from <= at && at <= to;
+}

@@ -1,0 +1,143 @@
+import { Refusal } from "../../settings/refusal.ts";
+import { ownerRole } from "../../settings/names.ts";
+import type { Database } from "../../settings/types.ts";
+import { unfinished } from "./failures.ts";
+import { readMigrations, readerOf } from "./layouts/index.ts";
+import { drift, observeDatabase, tableSizes, withDatabase } from "./observe.ts";
+import type { Connect, TableSize } from "./observe.ts";
+import { hasWork, isPreparable, planDatabase } from "./plan.ts";
+import type { DatabasePlan } from "./plan.ts";
+import { loadParser } from "./sql/parse.ts";
+import { preparedTransactions } from "./two-phase.ts";
+import type { Observed, TableName } from "./types.ts";
+
+/** What is going to happen to the schemas of a stack. */
+export interface SchemaPlan {
+  readonly release: string;
+  readonly databases: readonly DatabasePlan[];
+  /** Sizes of tables that the plan destroys or overwrites, by database and quoted name. */
+  readonly sizes: ReadonlyMap<string, ReadonlyMap<string, TableSize>>;
+}
+
+/** How the planner sees the world; `observer` makes the one that asks the databases. */
+export interface Observer {
+  observe(database: Database): Promise<Observed>;
+  /** What was changed by hand since the last run, for people. */
+  drift(database: Database): Promise<string[]>;
+  sizes(database: Database, tables: readonly TableName[]): Promise<Map<string, TableSize>>;
+}
+
+export interface SchemaRequest {
+  readonly databases: Iterable<Database>;
+  /** Key: database; value: the version it is to have. */
+  readonly wanted: ReadonlyMap<string, string>;
+  /** Release that the ledger records for what is applied. */
+  readonly release: string;
+  readonly observe: Observer;
+  /** Owner role of a database's objects; default `ownerRole`. */
+  readonly owner?: (database: string) => string;
+  /** What to do about a schema that was changed by hand. Default refuse. */
+  readonly onDrift?: "refuse" | "note";
+}
+
+/**
+ * Plans how every database gets to its wanted version. Reads files and databases and changes nothing.
+ * Throws Refusals `MIGRATION_…` and `SCHEMA_…`; nothing has been stopped then.
+ */
+export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPlan> {
+  await loadParser();
+  const planned: { database: Database; plan: DatabasePlan; observed: Observed }[] = [];
+  for (const database of request.databases) {
+    const wanted = request.wanted.get(database.name);
+    if (wanted === undefined) continue;
+    const [files, observed] = await Promise.all([
+      readMigrations(database),
+      request.observe.observe(database),
+    ]);
+    const owner = (request.owner ?? ownerRole)(database.name);
+    const plan = planDatabase({ files, observed, wanted, owner, reader: readerOf(database.layout) });
+    planned.push({ database, plan: await withDrift(plan, database, request), observed });
+  }
+  refuseTwoPhase(planned.filter(({ plan }) => hasWork(plan)));
+  const sizes = new Map<string, ReadonlyMap<string, TableSize>>();
+  for (const { database, plan } of planned) {
+    const tables = destroyed(plan);
+    if (tables.length > 0) sizes.set(database.name, await request.observe.sizes(database, tables));
+  }
+  return { release: request.release, databases: planned.map(({ plan }) => plan), sizes };
+}
+
+/** An observer over connections, one per question, as the plan may be long in the making. */
+export function observer(open: Connect): Observer {
+  return {
+    observe: (database) =>
+      withDatabase(open, database.name, async (client) => {
+        const [left] = await preparedTransactions(client, [database.name]);
+        // Tells the plan of a preview, too, that what it sees is about to change.
+        if (left !== undefined) throw unfinished([database.name], undefined);
+        return observeDatabase(client, database);
+      }),
+    drift: (database) =>
+      withDatabase(open, database.name, (client) => drift(client, readerOf(database.layout))),
+    sizes: (database, tables) => withDatabase(open, database.name, (client) => tableSizes(client, tables)),
+  };
+}
+
+/** Tables whose data the steps of a plan destroy or overwrite. */
+export function destroyed(plan: DatabasePlan): TableName[] {
+  const losses = plan.steps.flatMap((step) =>
+    step.script.statements.flatMap((statement) => statement.losses),
+  );
+  return losses.flatMap((loss) => (loss.kind === "object" ? [] : [loss.table]));
+}
+
+async function withDrift(
+  plan: DatabasePlan,
+  database: Database,
+  request: SchemaRequest,
+): Promise<DatabasePlan> {
+  // Without steps nothing would be lost by a difference; the next change tells of it.
+  if (plan.steps.length === 0 || !plan.recorded) return plan;
+  const differences = await request.observe.drift(database);
+  if (differences.length === 0) return plan;
+  if (request.onDrift === "note") {
+    const notes = differences.map((text) => ({ code: "SCHEMA_DRIFT", text: `${database.name}: ${text}` }));
+    return { ...plan, expected: undefined, notes: [...plan.notes, ...notes] };
+  }
+  throw new Refusal({
+    code: "SCHEMA_DRIFT",
+    found: `the schema of ${database.name} was changed by something else since the last run:\n${differences.map((line) => `  ${line}`).join("\n")}`,
+    untouched: "Nothing was stopped or changed.",
+    next: `Undo the change, or accept it as it is:  npx rollback adopt ${database.name}`,
+  });
+}
+
+/** All databases of a change that cannot be committed together are refused before anything stops. */
+function refuseTwoPhase(changed: readonly { plan: DatabasePlan; observed: Observed }[]): void {
+  if (changed.length < 2) return;
+  const needed = changed.length - 1;
+  const [first] = changed;
+  if (first !== undefined && first.observed.maxPrepared < needed) {
+    throw new Refusal({
+      code: "SCHEMA_TWO_PHASE_OFF",
+      found: `${changed.length} databases change together, which needs max_prepared_transactions ≥ ${needed}; the server has ${first.observed.maxPrepared}.`,
+      untouched: "Nothing was stopped or changed.",
+      next: "Set max_prepared_transactions in rollback:cluster → settings (it needs a restart of PostgreSQL).",
+    });
+  }
+  const unpreparable = changed.filter(({ plan }) => !isPreparable(plan));
+  if (unpreparable.length < 2) return;
+  const what = unpreparable.flatMap(({ plan }) =>
+    plan.steps.flatMap((step) =>
+      step.script.statements.flatMap(({ notPreparable, line }) =>
+        notPreparable === undefined ? [] : [`${step.where}, line ${line}: ${notPreparable}`],
+      ),
+    ),
+  );
+  throw new Refusal({
+    code: "SCHEMA_NOT_PREPARABLE",
+    found: `more than one database has statements that two-phase commit does not take: ${what.join("; ")}.`,
+    untouched: "Nothing was stopped or changed.",
+    next: "Change one database after the other, or take the statements out.",
+  });
+}

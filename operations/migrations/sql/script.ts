@@ -1,0 +1,130 @@
+import { Refusal } from "../../../settings/refusal.ts";
+import { locksOf } from "./locks.ts";
+import type { Lock } from "./locks.ts";
+import { lossesOf } from "./losses.ts";
+import type { Loss } from "./losses.ts";
+import { parseScript, withoutKeyword } from "./parse.ts";
+import type { Node, Statement } from "./parse.ts";
+import {
+  changesRole,
+  changesSettings,
+  notPreparable,
+  opaqueness,
+  outsideTransaction,
+  transactionControl,
+} from "./rules.ts";
+
+/** A statement as it will be run, and what is known about it. */
+export interface ScriptStatement {
+  readonly sql: string;
+  readonly line: number;
+  readonly locks: readonly Lock[];
+  readonly losses: readonly Loss[];
+  /** Why its effect cannot be known from its text. */
+  readonly opaque: string | undefined;
+  /** Why a transaction with it cannot be prepared for two-phase commit. */
+  readonly notPreparable: string | undefined;
+}
+
+/** SQL of one direction of a migration, ready to run inside a transaction of ours. */
+export interface Script {
+  readonly statements: readonly ScriptStatement[];
+  /** Whether settings it makes have to be reset before the next step. */
+  readonly changesSettings: boolean;
+  /** What was changed about the text, for people. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Understands SQL of a migration and makes it fit to run inside one transaction with others: BEGIN and COMMIT that only
+ * wrap are taken out, CONCURRENTLY becomes the plain form. `where` names it, e.g. `meal_planner 23 (down)`.
+ * Throws Refusals `MIGRATION_…`, `SCHEMA_TRANSACTION_CONTROL`, `SCHEMA_NOT_TRANSACTIONAL`, `SCHEMA_CHANGES_ROLE`.
+ * Needs `loadParser()` first.
+ */
+export function understand(sql: string, where: string): Script {
+  const all = parseScript(sql, where);
+  const notes: string[] = [];
+  const statements = withoutBrackets(all, where, notes);
+  return {
+    statements: statements.map((statement) => runnable(statement, where, notes)),
+    changesSettings: statements.some(({ node }) => changesSettings(node) || opaqueness(node) !== undefined),
+    notes,
+  };
+}
+
+/**
+ * Takes BEGIN … COMMIT pairs out. They would end our transaction: what came before would stay when what comes after
+ * fails. Pairs that are closed in order can go, as all they asked for is a transaction; anything else is refused.
+ */
+function withoutBrackets(statements: readonly Statement[], where: string, notes: string[]): Statement[] {
+  let open = false;
+  let pairs = 0;
+  const kept: Statement[] = [];
+  for (const statement of statements) {
+    const control = transactionControl(statement.node);
+    if (control === undefined || (control.kind === "savepoint" && control.plain)) {
+      kept.push(statement);
+      continue;
+    }
+    const opens: boolean = control.kind === "begin" && !open;
+    const closes: boolean = control.kind === "commit" && open;
+    if (!control.plain || !(opens || closes)) throw controlRefusal(statement, where);
+    open = opens;
+    if (closes) pairs++;
+  }
+  if (open) throw controlRefusal(statements.at(-1), where);
+  if (pairs > 0)
+    notes.push(`its own BEGIN and COMMIT are left out (${pairs} ${pairs === 1 ? "pair" : "pairs"})`);
+  return kept;
+}
+
+function controlRefusal(statement: Statement | undefined, where: string): Refusal {
+  return new Refusal({
+    code: "SCHEMA_TRANSACTION_CONTROL",
+    found: `${where}, line ${statement?.line ?? 1}: ${oneLine(statement?.sql ?? "")} ends or opens a transaction of its own, so nothing around it would be atomic.`,
+    untouched: "Nothing was changed.",
+    next: "Take the transaction control out of the file: a migration runs inside a transaction anyway.",
+  });
+}
+
+function runnable(statement: Statement, where: string, notes: string[]): ScriptStatement {
+  if (changesRole(statement.node)) {
+    throw new Refusal({
+      code: "SCHEMA_CHANGES_ROLE",
+      found: `${where}, line ${statement.line}: ${oneLine(statement.sql)} leaves the owner role that migrations run as.`,
+      untouched: "Nothing was changed.",
+      next: "Take the statement out; give ownership with ALTER … OWNER TO where another owner is meant.",
+    });
+  }
+  const outside = outsideTransaction(statement.node);
+  if (outside === undefined) return described(statement.sql, statement);
+  const plain = outside.concurrently ? withoutKeyword(statement.sql, "concurrently") : undefined;
+  const node = plain === undefined ? undefined : parseScript(plain, where)[0]?.node;
+  if (plain === undefined || node === undefined || outsideTransaction(node) !== undefined) {
+    throw new Refusal({
+      code: "SCHEMA_NOT_TRANSACTIONAL",
+      found: `${where}, line ${statement.line}: ${outside.reason} cannot run inside a transaction.`,
+      untouched: "Nothing was changed.",
+      next: "Take it out of the migration, or do it by hand outside of a release.",
+    });
+  }
+  notes.push(`line ${statement.line}: ${outside.reason} runs in its plain form, without CONCURRENTLY`);
+  return described(plain, { ...statement, node });
+}
+
+function described(sql: string, { line, node }: { line: number; node: Node }): ScriptStatement {
+  return {
+    sql,
+    line,
+    locks: locksOf(node),
+    losses: lossesOf(node),
+    opaque: opaqueness(node),
+    notPreparable: notPreparable(node),
+  };
+}
+
+/** The beginning of a statement on one line, for messages. */
+function oneLine(sql: string): string {
+  const line = sql.replaceAll(/\s+/g, " ");
+  return `\`${line.length > 80 ? `${line.slice(0, 77)}…` : line}\``;
+}

@@ -1,0 +1,80 @@
+import type { Layout } from "../../settings/types.ts";
+
+/** One migration as its files say it, texts with LF line ends and without byte order mark. */
+export interface Migration {
+  /** Normalised by the layout, e.g. `23` for `023_x.sql`. */
+  readonly version: string;
+  /** What the file calls it, e.g. `add_recipe_json`. */
+  readonly name: string;
+  /** File that holds the forward SQL, relative to the migrations folder. */
+  readonly file: string;
+  readonly up: string;
+  /** undefined: there is no reversal. */
+  readonly down: string | undefined;
+  /** SQL that raises an error unless the migration is in place; most layouts have none. */
+  readonly verify: string | undefined;
+  /** False when the layout itself says that the migration cannot run in a transaction. */
+  readonly transactional: boolean;
+  /** SHA-256 of the forward text, hex. */
+  readonly checksum: string;
+}
+
+/** A name as written in SQL; `schema` undefined: found through the search path. */
+export interface TableName {
+  readonly schema: string | undefined;
+  readonly name: string;
+}
+
+/** A row of the migration tool's own tracking table. */
+export interface TrackedRow {
+  readonly version: string;
+  /** False: the tool began this migration and did not finish it ("dirty"). */
+  readonly success: boolean;
+}
+
+/** A migration that the ledger holds as applied. */
+export interface LedgerRow {
+  /** Primary key in `rollback.migration`; a bigint as text. */
+  readonly id: string;
+  readonly version: string;
+  readonly name: string;
+  readonly layout: string;
+  readonly checksum: string;
+  readonly down: string | undefined;
+  readonly class: StepClass;
+  readonly fingerprintBefore: string | undefined;
+  readonly fingerprintAfter: string | undefined;
+  readonly release: string | undefined;
+}
+
+/**
+ * How far a step can be trusted to be undone or to undo.
+ * - `exact`: only structure, all of it understood;
+ * - `destroys data`: drops or overwrites data (which is archived when it is a reversal);
+ * - `structure only`: reverses a migration that destroyed data, which it cannot bring back;
+ * - `opaque`: a DO block or a function, whose effect cannot be known from its text;
+ * - `no reversal`: there is none;
+ * - `no-op`: a reversal without statements.
+ */
+export const stepClasses = [
+  "exact",
+  "destroys data",
+  "structure only",
+  "opaque",
+  "no reversal",
+  "no-op",
+] as const;
+export type StepClass = (typeof stepClasses)[number];
+
+/** What was seen in one database before planning. */
+export interface Observed {
+  readonly database: string;
+  /** Rows of the tool's tracking table; undefined: there is no such table. */
+  readonly tracked: readonly TrackedRow[] | undefined;
+  /** undefined: there is no ledger yet. */
+  readonly ledger: readonly LedgerRow[] | undefined;
+  /** Setting `max_prepared_transactions` of the server. */
+  readonly maxPrepared: number;
+}
+
+export type { Layout };
