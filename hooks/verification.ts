@@ -9,11 +9,12 @@ import { journalKey, runRecord } from "../operations/plan/record.ts";
 import { formerRoutes } from "../operations/plan/former.ts";
 import { applyRoutes } from "../operations/traffic/routes.ts";
 import { checkTable, failures, type Check } from "../operations/verification/report.ts";
+import { bake } from "../operations/verification/bake.ts";
 import { verify } from "../operations/verification/verify.ts";
 import { Refusal } from "../settings/refusal.ts";
 import { stackLabel } from "../settings/names.ts";
 import type { RunContext } from "./context.ts";
-import type { EffectDefinition } from "./effect.ts";
+import type { EffectDefinition, EffectRun } from "./effect.ts";
 
 /**
  * Proves the new state, or fails the `up` while everything that leaves is still there. Its last act is the journal's row
@@ -36,11 +37,27 @@ export const verification: EffectDefinition = {
     say(checkTable(checks));
     const wrong = failures(checks);
     if (wrong.length > 0) throw await unproven(context, wrong);
+    await baked(run);
     await stopUnfit(context);
     await finish(context);
     say(summary(context));
   },
 };
+
+/** After a switch the router's own measurements are watched; without a switch there is nothing new to watch. */
+async function baked({ context, say, status }: EffectRun): Promise<void> {
+  const { settings, names, change } = context;
+  const { bake: time, onBadBake } = settings.safety;
+  const switched = change.kind !== "repair" && change.kind !== "first deployment";
+  if (time === 0 || !switched) return;
+  const releases = settings.live.map(({ release }) => release);
+  const checks = await bake({ router: names.router, releases, safety: settings.safety, status });
+  say(checkTable(checks));
+  const wrong = failures(checks);
+  if (wrong.length === 0) return;
+  if (onBadBake === "fail") throw await unproven(context, wrong);
+  say("rollback:safety.onBadBake is warn: the new state is kept all the same");
+}
 
 async function versions({ settings }: RunContext): Promise<Map<string, string | undefined>> {
   const all = [...settings.databases.values()].map(async (database) => {

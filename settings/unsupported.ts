@@ -26,6 +26,11 @@ export const notYet: readonly Unsupported[] = [
     instead: "leave it out: the stack runs a gateway of its own",
   },
   {
+    key: "rollback:safety.rehearsal",
+    asked: ({ safety }) => safety.rehearsal !== "off",
+    instead: "leave it out, and rehearse on a staging stack",
+  },
+  {
     key: "rollback:cluster.backup.schedule",
     asked: ({ cluster }) => cluster.backup.schedule !== undefined,
     instead: "leave it out: a verified dump is made before every change of a schema",

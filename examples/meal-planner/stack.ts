@@ -25,6 +25,7 @@ export interface StackOptions {
   /** Folder of the example's migrations, relative to the stack file (default as in this repository). */
   readonly migrations?: string;
   readonly gateway?: Readonly<Record<string, string | number>>;
+  /** Default: no bake time, so that a try-out is not kept waiting. */
   readonly safety?: Readonly<Record<string, string | number>>;
 }
 
@@ -38,7 +39,7 @@ export interface StackConfiguration {
   readonly "rollback:cluster": Readonly<Record<string, unknown>>;
   readonly "rollback:gateway"?: Readonly<Record<string, unknown>>;
   readonly "rollback:caches"?: Readonly<Record<string, unknown>>;
-  readonly "rollback:safety"?: Readonly<Record<string, unknown>>;
+  readonly "rollback:safety": Readonly<Record<string, unknown>>;
 }
 
 /** Names of the secrets that the configuration refers to; `db` is the one that all passwords are made from. */
@@ -64,7 +65,7 @@ export function stackConfiguration(options: StackOptions): StackConfiguration {
     "rollback:cluster": cluster(options),
     ...(gateway && { "rollback:gateway": gateway }),
     ...(redis && { "rollback:caches": { redis: { pattern: "meals:*" } } }),
-    ...(safety && { "rollback:safety": safety }),
+    "rollback:safety": { bake: "0s", ...safety },
   };
 }
 

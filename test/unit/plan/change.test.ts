@@ -109,7 +109,7 @@ describe("the desired state", () => {
       return desiredState(settings, emptyWorld(settings), order).containers.map(({ name }) => name);
     };
     const plain = names({ live: { "1.2.0": 100 } });
-    assert.deepEqual(plain, names({ live: { "1.2.0": 100 }, standby: ["1.2.1"] }));
+    assert.deepEqual(plain, names({ live: { "1.2.0": 100 }, standby: ["1.2.1"] }).slice(0, 2));
     assert.notDeepEqual(plain, names({ live: { "1.2.0": 100 }, redis: false }));
   });
 });

@@ -206,6 +206,7 @@ describe("the stack configuration", () => {
           "rollback:gateway.sticky",
           "rollback:gateway.existing",
           "rollback:cluster.backup.schedule",
+          "rollback:safety.rehearsal",
         ].every((key) => error.message.includes(key)),
     );
   });

@@ -124,6 +124,7 @@ export function supported(...changes: readonly Change[]): RawConfiguration {
     [["gateway", "sticky"], undefined],
     [["gateway", "existing"], undefined],
     [["cluster", "backup", "schedule"], undefined],
+    [["safety", "rehearsal"], undefined],
     ...changes,
   );
 }
