@@ -6,10 +6,9 @@ import { describeChange } from "../operations/plan/describe.ts";
 import { journalKey, runRecord } from "../operations/plan/record.ts";
 import { checkBeforeAnything } from "../operations/preflight/checks.ts";
 import { describePlan } from "../operations/migrations/describe.ts";
-import { stackLabel } from "../settings/names.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition, EffectRun } from "./effect.ts";
-import { adminConnections, schemaPlan } from "./schema-plan.ts";
+import { adminConnections, claimOf, schemaPlan } from "./schema-plan.ts";
 import { recoverPrepared } from "../operations/migrations/two-phase.ts";
 
 /** Refuses what cannot be done before anything stops, and says what will be done. A refused preflight opens no run. */
@@ -49,7 +48,7 @@ async function claim(context: RunContext): Promise<void> {
   if (!world.server.answers) return;
   const existing = existingDatabases(context);
   for (const database of existing) {
-    await claimRun(access(settings), database, { stack: stackLabel(settings), run: revision });
+    await claimRun(access(settings), database, claimOf(context));
   }
   const [first] = settings.databases.keys();
   if (first === undefined || !existing.includes(first)) return;

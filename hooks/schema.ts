@@ -1,7 +1,7 @@
 import { openRoles } from "../operations/database/fence.ts";
 import { withClient } from "../operations/database/connection.ts";
 import { setPassword } from "../operations/database/passwords.ts";
-import { sessionName } from "../operations/journal/run-token.ts";
+import { assertRun, claimRun, sessionName } from "../operations/journal/run-token.ts";
 import { changeSchema } from "../operations/migrations/change.ts";
 import { describePlan } from "../operations/migrations/describe.ts";
 import { access, operatorAccess } from "../operations/plan/access.ts";
@@ -11,7 +11,7 @@ import { operatorRole } from "../settings/names.ts";
 import { rolePassword, scramVerifier } from "../settings/secrets.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition } from "./effect.ts";
-import { heaviest } from "./schema-plan.ts";
+import { claimOf, heaviest } from "./schema-plan.ts";
 
 /** Brings every database of the stack to the live releases' schema, forward or back, all or none. */
 export const schema: EffectDefinition = {
@@ -21,6 +21,8 @@ export const schema: EffectDefinition = {
     const { context, say, status } = run;
     const { settings, desired, notes } = context;
     await ensureOperator(context);
+    for (const database of settings.databases.keys())
+      await claimRun(access(settings), database, claimOf(context));
     const open = connectorTo(operatorAccess(settings), sessionName(context.revision, "schema"));
     const result = await changeSchema(
       { databases: settings.databases.values(), wanted: desired.schema, release: heaviest(context) },
@@ -37,6 +39,8 @@ export const schema: EffectDefinition = {
         onRecovered: (recovered) =>
           say(`finished what a killed run had left prepared: ${recovered.length} transactions`),
         warn: say,
+        // A program that outlived its engine may come this far; the later run's claim keeps it from writing.
+        guard: (client) => assertRun(client, context.revision),
         lockTimeoutMs: settings.safety.lockTimeout,
         // Requests wait no longer than the gate lets them; a lock that is not granted by then never will be in time.
         budgetMs: Math.max(1_000, settings.gateway.hold / 2),

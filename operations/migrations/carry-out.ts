@@ -35,6 +35,8 @@ export interface CarryOutOptions {
   readonly busyMs?: number;
   /** What to do when a reversal does not restore the catalogue. Default refuse. */
   readonly onDifference?: "refuse" | "warn";
+  /** Called inside each database's transaction before anything is written; what it throws rolls all of them back. */
+  readonly guard?: (client: ClientBase) => Promise<void>;
   /** Ends the run between two statements, and the statement that runs; everything is rolled back. */
   readonly signal?: AbortSignal;
   /** For tests: called at the named moments of a run. */
@@ -195,6 +197,7 @@ async function attempt(
         },
         {
           release: plan.release,
+          guard: options.guard ?? (() => Promise.resolve()),
           onStep: options.onStep ?? (() => undefined),
           signal: options.signal,
           nowait: number <= impatientTries,

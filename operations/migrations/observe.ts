@@ -7,9 +7,8 @@ import type { ConnectionOptions, Server } from "../database/connection.ts";
 import { rowOf, rowsOf } from "../database/query.ts";
 import { compareCatalogues, describeChanges, readCatalogue } from "./fingerprint.ts";
 import type { Catalogue } from "./fingerprint.ts";
-import { readMigrations, readerOf } from "./layouts/index.ts";
+import { readerOf } from "./layouts/index.ts";
 import type { LayoutReader } from "./layouts/layout.ts";
-import { migrationOrder } from "./order.ts";
 import { quoteName } from "./sql/names.ts";
 import { stepClasses } from "./types.ts";
 import type { LedgerRow, Observed, TableName, TrackedRow } from "./types.ts";
@@ -70,30 +69,6 @@ export async function currentVersions(
     });
   }
   return result;
-}
-
-/** The schema of one database for the program's start. */
-export interface SchemaObservation {
-  /** Newest applied version; undefined: none. */
-  readonly version: string | undefined;
-  /** All versions known from the files and the tracking table, oldest first. */
-  readonly order: readonly string[];
-}
-
-/** Files and database of one entry of the configuration, seen together; `server` undefined: the database is not there yet. */
-export async function observeSchema(
-  database: Database,
-  server: Server | undefined,
-): Promise<SchemaObservation> {
-  const [files, current] = await Promise.all([
-    readMigrations(database),
-    server === undefined ? undefined : currentVersions(connector(server), [database]),
-  ]);
-  const seen = current?.get(database.name);
-  return {
-    version: seen?.head,
-    order: migrationOrder(files, seen?.applied ?? [], readerOf(database.layout)),
-  };
 }
 
 /** Successfully applied versions in the layout's order. */

@@ -27,6 +27,8 @@ import { asStepError } from "./failures.ts";
 
 export interface TransactionOptions {
   readonly release: string;
+  /** Called once the transaction has begun; throws when this run may not write any more. */
+  readonly guard: (client: ClientBase) => Promise<void>;
   /** Called before each step. */
   readonly onStep: (step: Step, number: number, of: number) => void;
   readonly signal: AbortSignal | undefined;
@@ -50,6 +52,7 @@ export async function runTransaction(
 ): Promise<void> {
   await client.query(`BEGIN; ${preamble(context)}`);
   await assertAsPlanned(client, pid, plan);
+  await options.guard(client);
   await lockTables(client, plan, options.nowait);
   if (plan.createTracking) {
     await client.query(
