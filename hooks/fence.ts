@@ -35,6 +35,8 @@ export const fence: EffectDefinition = {
       hold: settings.gateway.hold,
       held: settings.gateway.held,
       leaseMs,
+      // A gate that was closed had its reason: nothing that this run has done so far makes it right to open it.
+      then: context.world.gateway.rest,
       alive: engineIsAlive,
     });
     const left = await drain(names, settings.gateway.drain, run.status);

@@ -11,13 +11,18 @@ import type { EffectName } from "./names.ts";
  * `up` has finished or gone back: an old release on a new schema would be worse. Returns what the user should know.
  */
 export async function giveUp(context: RunContext, effect: EffectName, cause: unknown): Promise<string[]> {
-  const { notes, settings, names } = context;
+  const { notes, settings, names, world } = context;
   const { lease } = notes;
   if (lease === undefined || notes.switched) return [];
   delete notes.lease;
   try {
     if (await schemaIsAsBefore(context)) {
       await openRoles(access(settings), notes.closed);
+      if (world.gateway.rest === "closed") {
+        await lease.letGo();
+        await closeGate(names.door);
+        return ["The gateway answers 503 as it did before this run; no schema was changed."];
+      }
       await lease.abort();
       return ["Requests flow again to the release that was serving; no schema was changed."];
     }

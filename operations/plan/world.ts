@@ -25,6 +25,8 @@ export type ServerState =
 /** What the gateway does at the moment. */
 export interface GatewayState {
   readonly mode: "open" | "hold" | "closed" | "absent";
+  /** What it is without a hold: a hold of a killed run ends in what that run told it to. */
+  readonly rest: "open" | "closed";
   /** Hash of the routes in force; undefined: none. */
   readonly routes: string | undefined;
 }

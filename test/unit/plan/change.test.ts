@@ -127,7 +127,7 @@ describe("what differs from the wish", () => {
     const changed = {
       ...world,
       containers: world.containers.slice(1),
-      gateway: { mode: "hold", routes: "others" } as const,
+      gateway: { mode: "hold", rest: "open", routes: "others" } as const,
     };
     const lines = differences(settings, changed, desired, "routes");
     for (const part of [

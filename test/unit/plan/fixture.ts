@@ -92,7 +92,7 @@ export function worldAfter(
         { version, order: order.get(name) ?? [], exists: true },
       ]),
     ),
-    gateway: { mode: "open", routes: "routes" },
+    gateway: { mode: "open", rest: "open", routes: "routes" },
   };
   return { world, desired };
 }
@@ -117,7 +117,7 @@ export function emptyWorld(settings: Settings): World {
     schema: new Map(
       [...order].map(([name, versions]) => [name, { version: undefined, order: versions, exists: false }]),
     ),
-    gateway: { mode: "absent", routes: undefined },
+    gateway: { mode: "absent", rest: "closed", routes: undefined },
     journal: undefined,
   };
 }
