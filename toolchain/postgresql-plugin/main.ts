@@ -24,7 +24,7 @@ server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port
 
 // How the engine ends a plugin, after it has said `Cancel`; what ignores it is killed five seconds later. Plugins have a
 // process group of their own, so Ctrl-C at the keyboard does not arrive here.
-process.on("SIGINT", () => process.exit(0));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(0));
 
 // A killed engine cannot end its plugins. Without a parent of its own the process belongs to somebody else (init).
 const parent = process.ppid;
