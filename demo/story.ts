@@ -7,7 +7,7 @@ import { findClientRefs, startLoad, verifyRows, type Load } from "../test/suppor
 import type { Ended } from "../test/support/stack-command.ts";
 import { linesOf } from "../test/support/stack-events.ts";
 import type { ScratchStack } from "../test/support/stack.ts";
-import { heading, indented, narrate, show, typed } from "./show.ts";
+import { essenceOf, heading, indented, narrate, show, typed } from "./show.ts";
 import type { Findings, Stretch } from "./timeline.ts";
 
 /** Milliseconds of load before, between and after the changes, so that each can be told from what is usual. */
