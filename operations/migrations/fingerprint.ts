@@ -153,11 +153,16 @@ export async function readCatalogue(client: ClientBase, tracking: TrackingName):
   await client.query("SET LOCAL search_path = ''");
   const rows = await rowsOf(
     client,
-    z.object({ kind: z.string(), name: z.string(), definition: z.string() }),
+    z.object({ kind: z.string(), name: z.string(), definition: z.string().nullable() }),
     catalogueSql(tracking),
   );
   await client.query("RESET search_path");
-  return new Map(rows.map((row) => [`${row.kind} ${row.name}`, row.definition]));
+  // A definition is null for what somebody dropped while the query ran: the catalogue of the snapshot still lists it.
+  return new Map(
+    rows.flatMap(({ kind, name, definition }) =>
+      definition === null ? [] : [[`${kind} ${name}`, definition] as const],
+    ),
+  );
 }
 
 /** SHA-256 over the sorted catalogue, hex. Equal catalogues have equal fingerprints on every server. */

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { seedMealPlanner, sizeTimes } from "../../examples/meal-planner/seed.ts";
 import { close } from "../../operations/database/connection.ts";
 import { changeSchema } from "../../operations/migrations/change.ts";
 import type { CarryOutOptions, SchemaResult } from "../../operations/migrations/carry-out.ts";
@@ -319,6 +321,59 @@ describe("changing schemas on a real server", function () {
       abort.abort(new Error("stopped by the test"));
       await ended;
       assert.equal(await head(), undefined);
+    });
+  });
+
+  describe("with the Meal Planner's own migrations", () => {
+    const example = databaseAt(
+      "meal_planner",
+      join(import.meta.dirname, "../../examples/meal-planner/migrations/meal_planner"),
+    );
+    beforeEach(async () => {
+      await databases.create("meal_planner");
+      await databases.sql("meal_planner", "CREATE EXTENSION pg_trgm");
+    });
+    const to = (version: string): Promise<SchemaResult> =>
+      changeSchema(
+        { databases: [example], wanted: new Map([["meal_planner", version]]), release: "1.2.1" },
+        databases.open,
+      );
+    /** Every value of the column that 023 adds, as text, by key. */
+    const plans = (from: string) =>
+      databases.sql("meal_planner", `SELECT id, recipe_json::text FROM ${from} ORDER BY id`);
+
+    it("archives exactly what 023 held, row by row, and goes back to 020 in one transaction", async () => {
+      await to("23");
+      const client = await databases.admin("meal_planner");
+      try {
+        await seedMealPlanner(client, sizeTimes(0.05));
+        await client.query(
+          "UPDATE auto_meal_plans SET recipe_json = jsonb_build_object('plan', id, 'big', 1e30)",
+        );
+      } finally {
+        await close(client);
+      }
+      const before = await plans("auto_meal_plans");
+      assert.ok(before.length > 900);
+      const result = await to("20");
+      assert.deepEqual([result.steps, result.tries], [3, 1]);
+      const [archive] = result.archived;
+      assert.ok(archive !== undefined && result.archived.length === 1);
+      assert.deepEqual([archive.source, archive.rows], ["public.auto_meal_plans", before.length]);
+      assert.deepEqual(await plans(`rollback.${archive.name}`), before);
+    });
+
+    it("refuses to go back over 020, which has no reversal, before anything is touched", async () => {
+      await to("23");
+      await assert.rejects(to("19"), /SCHEMA_NO_REVERSAL: meal_planner 20 \(drop_recipes_simplified_table\)/);
+      const seen = await currentVersions(databases.open, [example]);
+      assert.equal(seen.get("meal_planner")?.head, "23");
+    });
+
+    it("comes down from 019 to nothing and up again", async () => {
+      await to("19");
+      await to("0");
+      await to("19");
     });
   });
 
