@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { docker } from "../../operations/docker/run.ts";
-import { drain } from "../../operations/traffic/drain.ts";
+import { drain, inFlight } from "../../operations/traffic/drain.ts";
 import { changeGate, gateStatus, openGate } from "../../operations/traffic/gate.ts";
 import { openHold } from "../../operations/traffic/lease.ts";
 import { waitHealthy } from "../../operations/traffic/probe.ts";
@@ -10,7 +10,7 @@ import { readRoutes } from "../../operations/traffic/routes.ts";
 import { isRefusal } from "../../settings/refusal.ts";
 import { buildGatewayImage, startGateway } from "../support/gateway.ts";
 import type { TestGateway, TestUpstream } from "../support/gateway.ts";
-import { answers, ask, tally, told } from "../support/http-client.ts";
+import { answers, ask, beginUpload, tally, told } from "../support/http-client.ts";
 
 describe("the gate of the door", function () {
   this.timeout(90_000);
@@ -75,6 +75,25 @@ describe("the gate of the door", function () {
       assert.equal((await slow).status, 200);
       assert.match(said[0] ?? "", /^requests in flight finished after \d+ ms$/);
       await lease.release();
+    });
+
+    it("counts an upload that is still arriving as in flight, and lets it finish", async () => {
+      const upload = beginUpload(gateway.url);
+      await sleep(200);
+      const lease = await openHold(gateway.door, hold);
+      assert.equal(await drain(gateway, 300), 1);
+      assert.equal(await inFlight(gateway.router), 1);
+      assert.equal((await upload.finish()).status, 201);
+      assert.equal(await drain(gateway, 5_000), 0);
+      await lease.release();
+    });
+
+    it("keeps the gate as it is when the change cannot be stored", async () => {
+      await docker(["exec", gateway.door, "mkdir", "/var/lib/gate/state.json.new"]);
+      await assert.rejects(openHold(gateway.door, hold), (error) => isRefusal(error, "GATE_FAILED"));
+      assert.equal((await status()).mode, "open");
+      await docker(["exec", gateway.door, "rmdir", "/var/lib/gate/state.json.new"]);
+      assert.equal((await ask(gateway.url)).status, 200);
     });
 
     it("turns away what comes above the number and what waits beyond the time", async () => {

@@ -5,6 +5,7 @@ import { z } from "zod";
 /** What the stand-in of test/support/upstream.mjs tells of a request. */
 export const told = z.object({
   release: z.string(),
+  url: z.string(),
   length: z.number(),
   sha256: z.string(),
   headers: z.record(z.string(), z.string()),
@@ -17,28 +18,41 @@ export interface Answer {
   readonly ms: number;
 }
 
-/** One request over a connection of its own, or of `agent`. Rejects when there is no whole answer. */
+/**
+ * One request over a connection of its own, or of `agent`. `path` is sent as it is, where a URL would be normalised.
+ * Rejects when there is no whole answer.
+ */
 export async function ask(
   url: string,
-  options: { method?: string; body?: string | Buffer; headers?: Record<string, string>; agent?: Agent } = {},
+  options: {
+    method?: string;
+    body?: string | Buffer;
+    headers?: Record<string, string>;
+    path?: string;
+    agent?: Agent;
+  } = {},
 ): Promise<Answer> {
   const started = performance.now();
   return new Promise((resolve, reject) => {
     const { method = "GET", headers = {}, agent = new Agent() } = options;
-    const sent = httpRequest(url, { method, headers, agent }, (response) => {
-      let body = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => (body += chunk));
-      response.on("error", reject);
-      response.on("end", () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          headers: response.headers,
-          body,
-          ms: performance.now() - started,
-        }),
-      );
-    });
+    const sent = httpRequest(
+      url,
+      { method, headers, agent, ...(options.path === undefined ? {} : { path: options.path }) },
+      (response) => {
+        let body = "";
+        response.setEncoding("utf8");
+        response.on("data", (chunk: string) => (body += chunk));
+        response.on("error", reject);
+        response.on("end", () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body,
+            ms: performance.now() - started,
+          }),
+        );
+      },
+    );
     sent.on("error", reject);
     sent.end(options.body);
   });
@@ -53,6 +67,25 @@ export async function answers(url: string): Promise<void> {
     if (Date.now() > until) throw new Error(`${url} does not answer`);
     await new Promise((done) => setTimeout(done, 50));
   }
+}
+
+/** Sends the first half of a POST's body; `finish` sends the rest and waits for the answer. */
+export function beginUpload(url: string): { finish: () => Promise<{ status: number }> } {
+  const sent = httpRequest(url, { method: "POST", headers: { "content-length": "200000" } });
+  const answered = new Promise<{ status: number }>((resolve, reject) => {
+    sent.on("error", reject);
+    sent.on("response", (response) => {
+      response.resume();
+      resolve({ status: response.statusCode ?? 0 });
+    });
+  });
+  sent.write("x".repeat(100_000));
+  return {
+    finish: () => {
+      sent.end("x".repeat(100_000));
+      return answered;
+    },
+  };
 }
 
 /** How often each status was answered. */
