@@ -27,7 +27,11 @@ export const backup: EffectDefinition = {
     const dump = await dumpAll(context, run.status);
     context.notes.dump = dump.where;
     say(`dump of ${dumped(context).join(", ")}: ${dump.summary}`);
-    const point = await createRestorePoint(access(context.settings), `before-${context.revision}`);
+    const point = await createRestorePoint(
+      access(context.settings),
+      `before-${context.revision}`,
+      context.session,
+    );
     context.notes.restorePoints.push(point.name);
     say(`restore point ${point.name} at ${point.lsn}, timeline ${point.timeline}`);
   },

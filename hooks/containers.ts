@@ -21,7 +21,7 @@ export const containers: EffectDefinition = {
     const { desired, settings } = context;
     // A fence of this run may have closed roles that stay.
     const open = desired.roles.filter((role) => role.open).map(({ role }) => role);
-    await openRoles(access(settings), open);
+    await openRoles(access(settings), open, context.session);
     await startAll(run);
     run.say(`healthy: ${desired.running.join(", ")}`);
     await tellThoseThatStayed(context, run.say);

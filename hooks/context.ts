@@ -6,6 +6,8 @@ import { planChange, type Change } from "../operations/plan/change.ts";
 import { clusterHash } from "../operations/plan/cluster.ts";
 import { decideRevision } from "../operations/plan/revision.ts";
 import type { World } from "../operations/plan/world.ts";
+import type { ConnectionOptions } from "../operations/database/connection.ts";
+import { sessionName } from "../operations/journal/run-token.ts";
 import type { TableFacts } from "../operations/database/tables.ts";
 import { routerConfig } from "../operations/traffic/router-config.ts";
 import { routesFor, type GatewayPlan } from "../operations/traffic/plan.ts";
@@ -28,6 +30,8 @@ export interface RunContext {
   /** Input of each effect. */
   readonly inputs: Readonly<Record<string, Plain>>;
   readonly revision: string;
+  /** How this run's sessions call themselves, by which a later run ends them. */
+  readonly session: ConnectionOptions;
   /** True: nothing has to be done, and no effect runs. */
   readonly steady: boolean;
   readonly because: readonly string[];
@@ -52,6 +56,8 @@ export interface RunNotes {
   switched: boolean;
   dump?: string;
   readonly restorePoints: string[];
+  /** Databases in which this run has claimed the stack. */
+  readonly claimed: Set<string>;
   /** Key tables before the change, by database. */
   readonly tablesBefore: Map<string, ReadonlyMap<string, TableFacts>>;
   /** Flags files by name: whether this run changed them, and when they last changed (epoch milliseconds). */
@@ -86,6 +92,7 @@ export async function prepareRun(
     gateway,
     inputs,
     revision,
+    session: { applicationName: sessionName(revision) },
     steady,
     because,
     done: new Set(),
@@ -95,6 +102,7 @@ export async function prepareRun(
       schemaChanged: false,
       switched: false,
       restorePoints: [],
+      claimed: new Set(),
       tablesBefore: new Map(),
       flags: new Map(),
       startedAt: Date.now(),

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Refusal } from "../settings/refusal.ts";
 import type { RunContext } from "./context.ts";
+import { assertStillOurs } from "./claim.ts";
 import { giveUp } from "./give-up.ts";
 import type { EffectName } from "./names.ts";
 
@@ -43,6 +44,7 @@ export function registerEffect(context: RunContext, definition: EffectDefinition
     }
     context.alive();
     const started = performance.now();
+    await assertStillOurs(context);
     await explained(context, name, () => carryOut(run));
     context.finished(name, performance.now() - started);
   };

@@ -3,6 +3,7 @@ import { createRestorePoint } from "../operations/database/restore-point.ts";
 import { access } from "../operations/plan/access.ts";
 import { openHold } from "../operations/traffic/lease.ts";
 import { drain } from "../operations/traffic/drain.ts";
+import { assertStillOurs } from "./claim.ts";
 import type { EffectDefinition } from "./effect.ts";
 import { engineIsAlive } from "./engine.ts";
 
@@ -48,10 +49,11 @@ export const fence: EffectDefinition = {
     if (change.closing.length === 0) return;
     // From here on the release that was serving cannot work: a program that dies now must leave a closed gate behind.
     await notes.lease.expireInto("closed");
-    const { changed, ended } = await closeRoles(access(settings), change.closing);
+    await assertStillOurs(context);
+    const { changed, ended } = await closeRoles(access(settings), change.closing, context.session);
     notes.closed = changed;
     say(`closed in the database: ${change.closing.join(", ")}; ${ended} sessions ended`);
-    const point = await createRestorePoint(access(settings), `fenced-${context.revision}`);
+    const point = await createRestorePoint(access(settings), `fenced-${context.revision}`, context.session);
     notes.restorePoints.push(point.name);
     say(`restore point ${point.name} at ${point.lsn}: no write of theirs comes after it`);
   },

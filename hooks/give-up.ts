@@ -17,7 +17,7 @@ export async function giveUp(context: RunContext, effect: EffectName, cause: unk
   delete notes.lease;
   try {
     if (await schemaIsAsBefore(context)) {
-      await openRoles(access(settings), notes.closed);
+      await openRoles(access(settings), notes.closed, context.session);
       if (world.gateway.rest === "closed") {
         await lease.letGo();
         await closeGate(names.door);

@@ -1,14 +1,14 @@
 import { planSettings } from "../operations/database/settings-change.ts";
-import { claimRun } from "../operations/journal/run-token.ts";
 import { openRun } from "../operations/journal/journal.ts";
 import { access } from "../operations/plan/access.ts";
 import { describeChange } from "../operations/plan/describe.ts";
 import { journalKey, runRecord } from "../operations/plan/record.ts";
 import { checkBeforeAnything } from "../operations/preflight/checks.ts";
 import { describePlan } from "../operations/migrations/describe.ts";
+import { claim } from "./claim.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition, EffectRun } from "./effect.ts";
-import { adminConnections, claimOf, schemaPlan } from "./schema-plan.ts";
+import { adminConnections, schemaPlan } from "./schema-plan.ts";
 import { recoverPrepared } from "../operations/migrations/two-phase.ts";
 
 /** Refuses what cannot be done before anything stops, and says what will be done. A refused preflight opens no run. */
@@ -18,7 +18,7 @@ export const preflight: EffectDefinition = {
   carryOut: async (run) => {
     await recover(run);
     await check(run);
-    await claim(run.context);
+    await open(run.context);
   },
 };
 
@@ -42,14 +42,12 @@ async function recover({ context, say }: EffectRun): Promise<void> {
   if (recovered.length > 0) say(`brought ${recovered.length} transactions of a killed run to their end`);
 }
 
-/** From here on this run, and no program of a killed one, may write. */
-async function claim(context: RunContext): Promise<void> {
+/** Ends whatever is left of an earlier run and puts this one on record. */
+async function open(context: RunContext): Promise<void> {
   const { settings, world, revision } = context;
   if (!world.server.answers) return;
   const existing = existingDatabases(context);
-  for (const database of existing) {
-    await claimRun(access(settings), database, claimOf(context));
-  }
+  await claim(context, existing);
   const [first] = settings.databases.keys();
   if (first === undefined || !existing.includes(first)) return;
   const record = runRecord(settings, context, {
@@ -57,7 +55,13 @@ async function claim(context: RunContext): Promise<void> {
     effects: JSON.stringify(context.inputs),
     containers: new Map(),
   });
-  await openRun(access(settings), first, journalKey(settings, world.server.observation), record);
+  await openRun(
+    access(settings),
+    first,
+    journalKey(settings, world.server.observation),
+    record,
+    context.session,
+  );
 }
 
 function existingDatabases({ settings, world }: RunContext): string[] {

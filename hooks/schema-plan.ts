@@ -1,9 +1,8 @@
-import { sessionName, type RunClaim } from "../operations/journal/run-token.ts";
+import { sessionName } from "../operations/journal/run-token.ts";
 import type { Connect } from "../operations/migrations/observe.ts";
 import { observer, planSchemaChange, type SchemaPlan } from "../operations/migrations/schema-plan.ts";
 import { access } from "../operations/plan/access.ts";
 import { connectorTo } from "../operations/plan/schema.ts";
-import { stackLabel } from "../settings/names.ts";
 import type { RunContext } from "./context.ts";
 
 /** Connections as administrator that call themselves after this run, so that a later run can end them. */
@@ -25,9 +24,4 @@ export async function schemaPlan(context: RunContext): Promise<SchemaPlan> {
 /** The release that the ledger names for what a run applies. */
 export function heaviest({ settings }: RunContext): string {
   return settings.live[0]?.release ?? "";
-}
-
-/** What this run claims in a database, so that no program of an earlier one writes any more. */
-export function claimOf({ settings, revision }: RunContext): RunClaim {
-  return { stack: stackLabel(settings), run: revision };
 }

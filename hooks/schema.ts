@@ -1,7 +1,7 @@
 import { openRoles } from "../operations/database/fence.ts";
 import { withClient } from "../operations/database/connection.ts";
 import { setPassword } from "../operations/database/passwords.ts";
-import { assertRun, claimRun, sessionName } from "../operations/journal/run-token.ts";
+import { assertRun, sessionName } from "../operations/journal/run-token.ts";
 import { changeSchema } from "../operations/migrations/change.ts";
 import { describePlan } from "../operations/migrations/describe.ts";
 import { access, operatorAccess } from "../operations/plan/access.ts";
@@ -9,9 +9,10 @@ import { connectorTo } from "../operations/plan/schema.ts";
 import { Refusal } from "../settings/refusal.ts";
 import { operatorRole } from "../settings/names.ts";
 import { rolePassword, scramVerifier } from "../settings/secrets.ts";
+import { claim } from "./claim.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition } from "./effect.ts";
-import { claimOf, heaviest } from "./schema-plan.ts";
+import { heaviest } from "./schema-plan.ts";
 
 /** Brings every database of the stack to the live releases' schema, forward or back, all or none. */
 export const schema: EffectDefinition = {
@@ -21,8 +22,7 @@ export const schema: EffectDefinition = {
     const { context, say, status } = run;
     const { settings, desired, notes } = context;
     await ensureOperator(context);
-    for (const database of settings.databases.keys())
-      await claimRun(access(settings), database, claimOf(context));
+    await claim(context, settings.databases.keys());
     const open = connectorTo(operatorAccess(settings), sessionName(context.revision, "schema"));
     const result = await changeSchema(
       { databases: settings.databases.values(), wanted: desired.schema, release: heaviest(context) },
@@ -56,6 +56,7 @@ export const schema: EffectDefinition = {
     const opened = await openRoles(
       access(settings),
       desired.roles.filter((role) => role.open).map(({ role }) => role),
+      context.session,
     );
     if (opened.changed.length > 0) say(`opened in the database: ${opened.changed.join(", ")}`);
   },

@@ -48,7 +48,8 @@ export const verification: EffectDefinition = {
 async function baked({ context, say, status }: EffectRun): Promise<void> {
   const { settings, names, change } = context;
   const { bake: time, onBadBake } = settings.safety;
-  const switched = change.kind !== "repair" && change.kind !== "first deployment";
+  const switched =
+    change.kind !== "first deployment" && (change.arriving.length > 0 || weightsChanged(context));
   if (time === 0 || !switched) return;
   const releases = settings.live.map(({ release }) => release);
   const checks = await bake({ router: names.router, releases, safety: settings.safety, status });
@@ -57,6 +58,11 @@ async function baked({ context, say, status }: EffectRun): Promise<void> {
   if (wrong.length === 0) return;
   if (onBadBake === "fail") throw await unproven(context, wrong);
   say("rollback:safety.onBadBake is warn: the new state is kept all the same");
+}
+
+function weightsChanged({ settings, world }: RunContext): boolean {
+  const before = world.journal?.weights;
+  return before === undefined || settings.live.some(({ release, weight }) => before.get(release) !== weight);
 }
 
 async function versions({ settings }: RunContext): Promise<Map<string, string | undefined>> {

@@ -14,7 +14,7 @@ export interface SchemaChange {
 
 /** What this run has to change, told from the observed and the desired state. */
 export interface Change {
-  readonly kind: "first deployment" | "deployment" | "rollback" | "traffic" | "repair";
+  readonly kind: "first deployment" | "deployment" | "rollback" | "change of traffic or configuration";
   readonly schema: readonly SchemaChange[];
   /** Why the server has to stop or restart; empty: it keeps running. */
   readonly serverStops: readonly string[];
@@ -54,14 +54,7 @@ export function planChange(
   ];
   const hold = serving.length > 0 && reasons.length > 0;
   return {
-    kind: kindOf(
-      settings,
-      serving,
-      desired,
-      reversals.length > 0,
-      arriving.length > 0,
-      world.journal === undefined,
-    ),
+    kind: kindOf(settings, serving, schema, world.journal === undefined),
     schema,
     serverStops,
     hold,
@@ -125,23 +118,24 @@ function closingRoles(
   return [...new Set([...ours, ...writers])];
 }
 
+/** What a person would call this run. Only for reading: nothing is decided by it. */
 function kindOf(
   settings: Settings,
   serving: readonly string[],
-  desired: Desired,
-  reverse: boolean,
-  arriving: boolean,
+  schema: readonly SchemaChange[],
   first: boolean,
 ): Change["kind"] {
   if (serving.length === 0) return first ? "first deployment" : "deployment";
-  if (reverse) return "rollback";
-  const order = [...settings.releases.keys()];
+  if (schema.some(({ direction }) => direction === "reverse")) return "rollback";
+  if (schema.length > 0) return "deployment";
+  const live = settings.live.map(({ release }) => release);
+  const order = [...new Set([...live, ...serving])].sort((a, b) =>
+    a.localeCompare(b, "en", { numeric: true }),
+  );
   const newest = (releases: readonly string[]): number =>
     Math.max(...releases.map((release) => order.indexOf(release)));
-  const live = settings.live.map(({ release }) => release);
-  // A release that the configuration no longer lists was taken out by the revert that takes it back.
-  if (serving.some((release) => !order.includes(release))) return "rollback";
-  if (newest(live) < newest(serving) && !desired.running.includes(serving.at(-1) ?? "")) return "rollback";
-  if (arriving) return "deployment";
-  return newest(live) === newest(serving) ? "traffic" : "repair";
+  if (newest(live) < newest(serving)) return "rollback";
+  return live.every((release) => serving.includes(release))
+    ? "change of traffic or configuration"
+    : "deployment";
 }

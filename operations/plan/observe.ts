@@ -118,7 +118,8 @@ async function observeGateway(
   names: { door: string; router: string },
   running: ReadonlySet<string>,
 ): Promise<GatewayState> {
-  if (!running.has(names.door) || !running.has(names.router)) return { mode: "absent", rest: "closed", routes: undefined };
+  if (!running.has(names.door) || !running.has(names.router))
+    return { mode: "absent", rest: "closed", routes: undefined };
   const [gate, routes] = await Promise.all([gateStatus(names.door), readRoutes(names.router)]);
   return { mode: gate.mode, rest: gate.mode === "hold" ? gate.then : gate.mode, routes };
 }

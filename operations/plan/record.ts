@@ -44,7 +44,7 @@ export async function readLastRun(
   database: string,
   observation: ServerObservation,
 ): Promise<FinishedRun | undefined> {
-  const { finished } = await readJournal(server, database, journalKey(settings, observation), {
+  const { finished, open } = await readJournal(server, database, journalKey(settings, observation), {
     applicationName: applicationName(settings),
   });
   if (finished === undefined) return undefined;
@@ -61,6 +61,7 @@ export async function readLastRun(
     containers: new Map(Object.entries(containers)),
     secrets: new Map(Object.entries(secrets)),
     finishedAt: finished.finishedAt,
+    overtaken: open !== undefined,
   };
 }
 

@@ -25,6 +25,7 @@ export function decideRevision(
     ...(journal !== undefined && journal.inputs !== inputs
       ? ["the configuration has changed since the last finished run"]
       : []),
+    ...(journal?.overtaken === true ? ["the last run did not finish"] : []),
     ...differences,
   ];
   if (because.length === 0 && journal !== undefined)

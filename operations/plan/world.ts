@@ -66,4 +66,6 @@ export interface FinishedRun {
   /** Keyed hashes each secret has had, oldest first, the last is the one in use. */
   readonly secrets: ReadonlyMap<string, readonly string[]>;
   readonly finishedAt: string;
+  /** A later run was begun and did not finish: it failed, or was killed. */
+  readonly overtaken: boolean;
 }

@@ -12,6 +12,7 @@ const finished: FinishedRun = {
   containers: new Map(),
   secrets: new Map(),
   finishedAt: "2026-01-01T00:00:00Z",
+  overtaken: false,
 };
 
 describe("the revision of a run", () => {
@@ -24,6 +25,7 @@ describe("the revision of a run", () => {
       ['{"a":1}', finished, []],
       ["{}", finished, ["container x is missing"]],
       ["{}", undefined, []],
+      ["{}", { ...finished, overtaken: true }, []],
     ] as const) {
       const decided = decideRevision(inputs, journal, drift);
       assert.equal(decided.steady, false);
