@@ -75,6 +75,11 @@ export async function prepareRun(
   options: ObserveOptions,
 ): Promise<RunContext> {
   const { world, order } = await observeWorld(settings, initialised, options);
+  return contextOf(settings, world, order);
+}
+
+/** What follows from an observation; changes nothing and asks nobody. */
+export function contextOf(settings: Settings, world: World, order: MigrationOrder): RunContext {
   const desired = desiredState(settings, world, order);
   const gateway = routesFor(settings, desired.containers);
   const inputs = effectInputs(settings, desired);
