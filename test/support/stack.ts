@@ -58,6 +58,8 @@ export interface ScratchStack {
   readonly server: Server;
   /** Plaintext of the stack's secrets and of passwords made from them, to look for where they must not be. */
   readonly secrets: readonly string[];
+  /** Password of a role in PostgreSQL. */
+  passwordOf(role: string): string;
   /** What a shell needs for this stack, besides the toolchain's own. */
   readonly env: Readonly<Record<string, string>>;
   /** Path of the stack file. */
@@ -170,6 +172,7 @@ export async function createStack(options: ScratchOptions = {}): Promise<Scratch
     url: `http://127.0.0.1:${ports.planner}`,
     server,
     secrets: [...Object.values(plain), password],
+    passwordOf: (role) => rolePassword(secrets, role),
     env,
     file,
     startUp,
