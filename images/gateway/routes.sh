@@ -16,12 +16,22 @@ ask() { curl -sS --max-time 5 --unix-socket /run/router/admin.sock "http://route
 # nginx counts reading and writing over all workers of all generations; this request is one of them.
 in_flight() { ask status | awk '/^Reading/ { n = $2 + $4 - 1; print n < 0 ? 0 : n }'; }
 
-# Workers of an older generation that may still accept a connection.
+# The children of process $1.
+children() {
+  local file pid parent
+  for file in /proc/[0-9]*/stat; do
+    { read -r pid _ _ parent _ < "$file"; } 2>/dev/null || continue
+    [ "$parent" != "$1" ] || echo "$pid"
+  done
+}
+
+title() { { tr '\0' ' ' < "/proc/$1/cmdline"; } 2>/dev/null || true; }
+
+# Whether one of these workers may still accept a connection.
 accepting() {
-  local pid title
+  local pid
   for pid in "$@"; do
-    title=$({ tr '\0' ' ' < "/proc/$pid/cmdline"; } 2>/dev/null || true)
-    case "$title" in
+    case "$(title "$pid")" in
       "" | *"shutting down"*) ;;
       *) return 0 ;;
     esac
@@ -54,7 +64,7 @@ apply() {
   fi
   nginx -t -q -e /dev/stderr -c "$new" || exit 3
   master=$(cat /run/router/nginx.pid)
-  read -r -a workers < "/proc/$master/task/$master/children" || true
+  mapfile -t workers < <(children "$master")
   cp "$file" "$old"
   sync "$new"
   mv "$new" "$file"
@@ -82,8 +92,8 @@ drain() {
 
 leaving() {
   local pid count=0
-  for pid in $(cat "/proc/$(cat /run/router/nginx.pid)/task/"*/children); do
-    case "$(tr '\0' ' ' < "/proc/$pid/cmdline" 2>/dev/null || true)" in *"shutting down"*) count=$((count + 1)) ;; esac
+  for pid in $(children "$(cat /run/router/nginx.pid)"); do
+    case "$(title "$pid")" in *"shutting down"*) count=$((count + 1)) ;; esac
   done
   echo "$count"
 }

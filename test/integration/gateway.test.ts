@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { Agent } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { docker } from "../../operations/docker/run.ts";
-import { inFlight } from "../../operations/traffic/drain.ts";
+import { inFlight, settle } from "../../operations/traffic/drain.ts";
 import { closeGate, openGate } from "../../operations/traffic/gate.ts";
 import { probe, waitHealthy } from "../../operations/traffic/probe.ts";
 import { routerConfig } from "../../operations/traffic/router-config.ts";
@@ -113,6 +113,15 @@ describe("the gateway", function () {
       const after = await since();
       await load.stop();
       assert.deepEqual([...new Set(after.map(({ release }) => release))], ["1.2.1"]);
+    });
+
+    it("waits for what the old routes still answer, and no longer than asked", async () => {
+      const slow = ask(`${gateway.url}/?ms=3000`);
+      await sleep(200);
+      await gateway.route(next);
+      assert.equal(await settle(gateway.router, 100), 1);
+      assert.equal(await settle(gateway.router, 10_000), 0);
+      assert.equal((await slow).headers["x-release"], "1.2.0");
     });
 
     it("gives each release exactly its share, over all workers", async () => {

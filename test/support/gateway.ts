@@ -53,7 +53,7 @@ export async function startGateway(): Promise<TestGateway> {
     services: [{ name: "app", public: { port, address: "127.0.0.1" }, containerPort: 8080, servers }],
     hold: 20_000,
     held: 10_000,
-    drain: 2_000,
+    drain: 3_000,
   });
   const volumes = ["sockets", "routes", "gate"].map((kind) => `${prefix}-${kind}`);
   const remove = async (): Promise<void> => {
