@@ -46,5 +46,7 @@ async function waitOut(container: string, script: "gate" | "routes", deadlineMs:
  */
 export async function settle(router: string, deadlineMs: number): Promise<number> {
   const wait = Math.round(deadlineMs);
-  return count.parse(await docker(["exec", router, "routes", "settle", String(wait)], { timeoutMs: wait + 30_000 }));
+  return count.parse(
+    await docker(["exec", router, "routes", "settle", String(wait)], { timeoutMs: wait + 30_000 }),
+  );
 }

@@ -92,7 +92,9 @@ export async function startPulumi(args: readonly string[], options: CommandOptio
       if (past !== undefined) return past;
       let tell: (event: EngineEvent) => void = () => undefined;
       const coming = new Promise<EngineEvent>((resolve) => {
-        tell = (event) => void (matches(event) && resolve(event));
+        tell = (event) => {
+          if (matches(event)) resolve(event);
+        };
         waiting.add(tell);
       });
       const never = ended.then(({ output }): never => {

@@ -29,7 +29,7 @@ describe("the bake time's measurements", () => {
     assert.deepEqual(old?.wrong, []);
     assert.deepEqual(fresh?.wrong, ["more than 5 % errors", "slower than 5000 ms"]);
     assert.equal(idle?.found, "no requests to judge by");
-    assert.deepEqual(idle?.wrong, []);
+    assert.deepEqual(idle.wrong, []);
   });
 
   it("allow errors up to the threshold", () => {

@@ -53,7 +53,10 @@ export function plan(body) {
 }
 
 function object(body) {
-  check(typeof body === "object" && body !== null && !Array.isArray(body), "the body and each recipe must be an object");
+  check(
+    typeof body === "object" && body !== null && !Array.isArray(body),
+    "the body and each recipe must be an object",
+  );
   return body;
 }
 
