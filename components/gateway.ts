@@ -4,6 +4,7 @@ import type { Hooks } from "../hooks/index.ts";
 import { doorConfig, doorConfigPath } from "../operations/traffic/door.ts";
 import { doorPorts } from "../operations/traffic/plan.ts";
 import { reservedAddress } from "../operations/plan/addresses.ts";
+import { gatewayImage } from "../operations/preflight/images.ts";
 import { stackNames } from "../settings/stack-names.ts";
 import { labels } from "./labels.ts";
 
@@ -72,7 +73,7 @@ export class Gateway extends pulumi.ComponentResource {
       role,
       {
         name: stackNames(settings)[role],
-        image: "rollback-gateway:1",
+        image: gatewayImage,
         command: [role],
         labels: labels(settings, role),
         networksAdvanced: [{ name: network.name, ipv4Address: reservedAddress(desired.subnet, role) }],

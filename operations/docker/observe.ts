@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { docker, isMissing } from "./run.ts";
+import { docker, DockerFailure, isMissing } from "./run.ts";
 
 /** A container that carries this stack's label. */
 export interface ObservedContainer {
@@ -81,18 +81,36 @@ const images = z.array(
  * A reference is a tag (`meal-planner:v1.2.0`), a digest reference (`name@sha256:…`) or an image id.
  */
 export async function observeImages(references: readonly string[]): Promise<Map<string, string>> {
-  const found = await Promise.all(
-    [...new Set(references)].map(async (reference) => {
-      try {
-        const [image] = images.parse(JSON.parse(await docker(["image", "inspect", reference])));
-        return image === undefined ? undefined : ([reference, image.Id] as const);
-      } catch (error) {
-        if (isMissing(error)) return undefined;
-        throw error;
-      }
-    }),
+  const wanted = [...new Set(references)];
+  if (wanted.length === 0) return new Map();
+  // One command for all of them: each is a process, and this runs at every start of the program.
+  const known = new Map((await inspectImages(wanted)).flatMap(namesOf));
+  const others = wanted.filter((reference) => !known.has(reference));
+  // A name that Docker shortens, such as docker.io/library/x:1, is not found in its own words: ask for it by itself.
+  const alone = await Promise.all(
+    others.map(async (reference) => [reference, (await inspectImages([reference]))[0]?.Id] as const),
   );
-  return new Map(found.filter((entry) => entry !== undefined));
+  for (const [reference, id] of alone) if (id !== undefined) known.set(reference, id);
+  return new Map(wanted.flatMap((reference) => [[reference, known.get(reference)] as const].filter(isFound)));
+}
+
+function isFound(entry: readonly [string, string | undefined]): entry is readonly [string, string] {
+  return entry[1] !== undefined;
+}
+
+function namesOf({ Id, RepoTags, RepoDigests }: z.infer<typeof images>[number]): [string, string][] {
+  return [Id, ...(RepoTags ?? []), ...(RepoDigests ?? [])].map((name) => [name, Id]);
+}
+
+/** Those of the images that are here; Docker prints them also when others are missing. */
+async function inspectImages(references: readonly string[]): Promise<z.infer<typeof images>> {
+  try {
+    return images.parse(JSON.parse(await docker(["image", "inspect", ...references])));
+  } catch (error) {
+    if (error instanceof DockerFailure && isMissing(error))
+      return images.parse(JSON.parse(error.stdout === "" ? "[]" : error.stdout));
+    throw error;
+  }
 }
 
 const networks = z.array(
@@ -102,6 +120,16 @@ const networks = z.array(
   }),
 );
 
+/** The IPv4 subnet of one network; undefined: there is no such network. */
+export async function observeSubnet(network: string): Promise<string | undefined> {
+  try {
+    return subnetsOf(await docker(["network", "inspect", network])).get(network);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
 /** IPv4 subnets in use by Docker, by network name. */
 export async function observeSubnets(): Promise<Map<string, string>> {
   const names = (await docker(["network", "ls", "--filter", "driver=bridge", "-q"]))
@@ -109,16 +137,21 @@ export async function observeSubnets(): Promise<Map<string, string>> {
     .filter(Boolean);
   if (names.length === 0) return new Map();
   try {
-    const all = networks.parse(JSON.parse(await docker(["network", "inspect", ...names])));
-    return new Map(
-      all.flatMap(({ Name, IPAM }) =>
-        (IPAM.Config ?? []).flatMap(({ Subnet }) => (Subnet?.includes(".") ? [[Name, Subnet] as const] : [])),
-      ),
-    );
+    return subnetsOf(await docker(["network", "inspect", ...names]));
   } catch (error) {
     if (isMissing(error)) return observeSubnets();
     throw error;
   }
+}
+
+function subnetsOf(inspection: string): Map<string, string> {
+  return new Map(
+    networks
+      .parse(JSON.parse(inspection))
+      .flatMap(({ Name, IPAM }) =>
+        (IPAM.Config ?? []).flatMap(({ Subnet }) => (Subnet?.includes(".") ? [[Name, Subnet] as const] : [])),
+      ),
+  );
 }
 
 /** Whether a volume of this name exists. */

@@ -1,7 +1,7 @@
 import { observeServer } from "../database/observe.ts";
 import { differingSettings } from "../database/settings.ts";
-import { observeContainers, observeSubnets, volumeExists } from "../docker/observe.ts";
-import { localImages, neededImages, pullMissing } from "../preflight/images.ts";
+import { observeContainers, observeSubnet, observeSubnets, volumeExists } from "../docker/observe.ts";
+import { localImages, neededImages, partImages, pullMissing } from "../preflight/images.ts";
 import { gateStatus } from "../traffic/gate.ts";
 import { readRoutes } from "../traffic/routes.ts";
 import { Refusal } from "../../settings/refusal.ts";
@@ -29,14 +29,15 @@ export async function observeWorld(
   { wake, say }: ObserveOptions,
 ): Promise<{ world: World; order: MigrationOrder }> {
   const names = stackNames(settings);
-  const [found, subnets, dataVolumeExists, asked] = await Promise.all([
+  const [found, ownSubnet, asked] = await Promise.all([
     observeContainers(stackLabel(settings), names.network),
-    observeSubnets(),
-    settings.cluster.kind === "own" ? volumeExists(settings.cluster.volume) : true,
+    observeSubnet(names.network),
     observeDatabase(settings),
   ]);
-  const subnet = subnetOf(names.network, subnets);
-  const network = { subnet, exists: subnets.has(names.network) };
+  const subnet = ownSubnet ?? (await freeSubnet(names.network));
+  const network = { subnet, exists: ownSubnet !== undefined };
+  const dataVolumeExists =
+    asked.server.answers || settings.cluster.kind !== "own" || (await volumeExists(settings.cluster.volume));
   const sleeps = wake && !asked.server.answers && dataVolumeExists;
   const woken = sleeps ? await wakeServer(settings, found, network, say) : undefined;
   const containers = sleeps ? await observeContainers(stackLabel(settings), names.network) : found;
@@ -124,24 +125,28 @@ async function observeGateway(
   return { mode: gate.mode, rest: gate.mode === "hold" ? gate.then : gate.mode, routes };
 }
 
-/** Local image ids of all live and standby releases; what is missing is pulled, or refused as `IMAGE_GONE`. */
+/**
+ * Local image ids of all live and standby releases. What is missing, of them or of the stack's own parts, is pulled, or
+ * refused as `IMAGE_GONE` while everything still runs.
+ */
 async function observeReleases(
   settings: Settings,
   journal: FinishedRun | undefined,
   say: (line: string) => void,
 ): Promise<ReadonlyMap<string, string>> {
-  const needed = neededImages(settings, journal?.images ?? new Map());
-  const local = await localImages(needed);
+  const releases = neededImages(settings, journal?.images ?? new Map());
+  const needed = [...releases, ...partImages(settings)];
+  let local = await localImages(needed);
   const missing = needed.filter(({ key }) => !local.has(key));
-  if (missing.length === 0) return local;
-  await pullMissing(missing, say);
-  return localImages(needed);
+  if (missing.length > 0) {
+    await pullMissing(missing, say);
+    local = await localImages(needed);
+  }
+  return new Map(releases.map(({ key }) => [key, local.get(key) ?? ""]));
 }
 
-function subnetOf(network: string, subnets: ReadonlyMap<string, string>): string {
-  const own = subnets.get(network);
-  if (own !== undefined) return own;
-  const chosen = chooseSubnet(network, [...subnets.values()]);
+async function freeSubnet(network: string): Promise<string> {
+  const chosen = chooseSubnet(network, [...(await observeSubnets()).values()]);
   if (chosen !== undefined) return chosen;
   throw new Refusal({
     code: "NO_SUBNET",

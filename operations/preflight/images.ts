@@ -41,6 +41,23 @@ function withDigest({ image, digest }: ReleaseService): string {
   return `${repository}@${digest}`;
 }
 
+/** Image of the two nginx. */
+export const gatewayImage = "rollback-gateway:1";
+
+/** What the stack itself runs on. */
+export function partImages({ cluster, caches }: Settings): NeededImage[] {
+  const images = new Map([
+    ["postgres", cluster.image],
+    ["gateway", gatewayImage],
+    ...[...caches.values()].map(({ name, image }) => [name, image] as const),
+  ]);
+  return [...images].map(([part, image]) => ({
+    key: `${part} of the stack`,
+    references: [image],
+    pull: image,
+  }));
+}
+
 /** Local image ids by key; needed images that are not here are left out. */
 export async function localImages(needed: readonly NeededImage[]): Promise<Map<string, string>> {
   const found = await observeImages(needed.flatMap(({ references }) => references));
@@ -77,6 +94,6 @@ export async function pullMissing(
     code: "IMAGE_GONE",
     found: `${gone.length === 1 ? "an image is" : `${gone.length} images are`} neither on this machine nor to be pulled: ${gone.join("; ")}`,
     untouched: "Nothing was stopped; what was serving still serves.",
-    next: "Build or load the image under that tag (docker build -t …, docker load -i …), then run `pulumi up` again.",
+    next: "Build or load the image under that tag (`npm run setup` makes those named rollback-…), then run `pulumi up` again.",
   });
 }
