@@ -5,6 +5,9 @@
 import { enableCompileCache } from "node:module";
 import { join } from "node:path";
 
+// Read first: a parent that dies while the modules load would be missed otherwise.
+const parent = process.ppid;
+
 // Every update starts this process. The cache halves the time that loading takes; without a place for it, it goes without.
 enableCompileCache(join(import.meta.dirname, "../../node_modules/.cache/postgresql-plugin"));
 
@@ -27,7 +30,6 @@ server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(0));
 
 // A killed engine cannot end its plugins. Without a parent of its own the process belongs to somebody else (init).
-const parent = process.ppid;
 setInterval(() => {
   if (process.ppid !== parent) process.exit(0);
 }, 500).unref();
