@@ -23,7 +23,7 @@ export function asStepError(step: Step, error: unknown): unknown {
     next:
       step.direction === "forward"
         ? `Correct the migration, then run \`pulumi up\` again.`
-        : `Correct the stored reversal, or draft one:  npx rollback draft ${step.database} ${step.version}`,
+        : `Correct the stored reversal (column down of rollback.migration in ${step.database}, version ${step.version}), then run \`pulumi up\` again.`,
     cause: error,
   });
 }

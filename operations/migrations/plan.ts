@@ -189,7 +189,7 @@ function reverseStep(
       code: "SCHEMA_NO_REVERSAL",
       found: `${database} ${version}${name === "" ? "" : ` (${name})`} has no stored reversal.`,
       untouched: "Nothing was stopped or changed.",
-      next: `Draft one:  npx rollback draft ${database} ${version}`,
+      next: `Write one into the migrations folder, as the layout wants it (rollback/NNN_name.sql): it is used where none is stored.\nThen run \`pulumi up\` again.`,
     });
   }
   const step = stepOf({ direction: "reverse", database, version, name, sql: down, source });
@@ -204,7 +204,7 @@ function reverseStep(
       code: "SCHEMA_NOOP_REVERSAL",
       found: `the reversal of ${database} ${version} (${name}) contains no statement, while the migration does.`,
       untouched: "Nothing was stopped or changed.",
-      next: `Write the reversal, or draft one:  npx rollback draft ${database} ${version}`,
+      next: `Write the reversal into the migrations folder; for a migration that is applied already, also into\ncolumn down of rollback.migration in ${database}. Then run \`pulumi up\` again.`,
     });
   }
   return reversal;

@@ -108,7 +108,7 @@ async function withDrift(
     code: "SCHEMA_DRIFT",
     found: `the schema of ${database.name} was changed by something else since the last run:\n${differences.map((line) => `  ${line}`).join("\n")}`,
     untouched: "Nothing was stopped or changed.",
-    next: `Undo the change, or accept it as it is:  npx rollback adopt ${database.name}`,
+    next: `Undo in ${database.name} what was changed by hand, then run \`pulumi up\` again.`,
   });
 }
 
