@@ -103,10 +103,11 @@ async function previewWayBack(stack: ScratchStack): Promise<void> {
   const text = await stack.git("show", `HEAD~1:${path.basename(stack.file)}`);
   await stack.write(previous, text);
   typed("pulumi", "preview", "--diff", "--config-file", previous);
-  const { stdout } = await stack.preview({
+  const { output } = await stack.preview({
     args: ["--diff", "--config-file", previous, "--suppress-progress"],
   });
-  indented(stdout);
+  indented(essenceOf(output));
+  console.log("    (what is new or goes is shown here by its name only)");
 }
 
 async function rollBack(stack: ScratchStack): Promise<Ended> {

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { z } from "zod";
+import type { StackOptions } from "../../../examples/meal-planner/stack.ts";
+import { switchTo } from "../../support/load-report.ts";
+import { askStack, assertServes, dumpsOf, runningReleases } from "../../support/stack-checks.ts";
+import { changedResources, linesOf } from "../../support/stack-events.ts";
+import { assertUnharmed, heldFor, underLoad } from "../../support/stack-load.ts";
+import { createStack, type Config, type ScratchStack } from "../../support/stack.ts";
+
+/** Resources of the engine that stand for something in Docker; effects and roles are not among them. */
+function containersIn(names: readonly string[] | undefined): string[] {
+  return (names ?? []).filter((name) => /-(1\.\d|postgres|door|router)|^(postgres|door|router)$/.test(name));
+}
+
+/** A target that is not healthy within 8 s instead of a minute has failed. */
+function impatient(config: Config): Config {
+  const services = z.record(z.string(), z.looseObject({})).parse(config["rollback:services"]);
+  const changed = Object.entries(services).map(([name, service]) => [
+    name,
+    { ...service, healthDeadline: "8s" },
+  ]);
+  return { ...config, "rollback:services": Object.fromEntries(changed) };
+}
+
+/** Id and start of every container of the stack, by name: what shows that none was made anew or restarted. */
+async function identities(stack: ScratchStack): Promise<Record<string, string>> {
+  const containers = await stack.containers();
+  return Object.fromEntries(containers.map(({ name, id, startedAt }) => [name, `${id} ${startedAt}`]));
+}
+
+/** How many of `count` answers came from each release. */
+async function shares(stack: ScratchStack, count: number): Promise<Record<string, number>> {
+  const seen: Record<string, number> = {};
+  for (let n = 0; n < count; n += 1) {
+    const { release } = await askStack(stack, "/api/logs");
+    seen[release ?? "none"] = (seen[release ?? "none"] ?? 0) + 1;
+  }
+  return seen;
+}
+
+describe("changes that leave the schema as it is", function () {
+  this.timeout(180_000);
+  let stack: ScratchStack;
+  const configure = (options: StackOptions): Promise<void> =>
+    stack.configure({ safety: { bake: "1s" }, ...options }, impatient);
+
+  before(async () => {
+    stack = await createStack();
+    await configure({ live: { "1.2.1": 100 } });
+    await stack.up();
+  });
+  after(() => stack.cleanup());
+
+  describe("a release whose health check fails", () => {
+    let before: Record<string, string>;
+
+    it("fails the up, names container and reason, and leaves the serving release as it was", async () => {
+      before = await identities(stack);
+      await configure({ live: { "1.2.2": 100 }, releases: ["1.2.1", "1.2.2"] });
+      const { output } = await stack.up({ expectFailure: true });
+      assert.match(output, /refused TARGET_UNHEALTHY: \S+-meal-planner-1\.2\.2-\S+ .*status 503 on \/health/);
+      const { status, release } = await askStack(stack, "/health");
+      assert.deepEqual([status, release], [200, "1.2.1"]);
+    });
+
+    it("is taken out by the previous configuration, and the next up finds nothing", async () => {
+      await configure({ live: { "1.2.1": 100 } });
+      await stack.up();
+      await assertServes(stack, "1.2.1");
+      const now = await identities(stack);
+      const same = Object.keys(before).filter((name) => now[name] === before[name]);
+      assert.deepEqual(same, Object.keys(before), "what was serving was neither replaced nor restarted");
+      assert.deepEqual(changedResources((await stack.up()).events), {});
+    });
+  });
+
+  describe("a release without migrations, with the former one standing by", () => {
+    it("is deployed without a dump and without holding requests", async () => {
+      await configure({ live: { "1.2.3": 100 }, standby: ["1.2.1"] });
+      const seen = await underLoad(stack);
+      await assertUnharmed(stack, seen);
+      assert.equal(heldFor(seen.ended), undefined);
+      assert.deepEqual(await dumpsOf(stack), []);
+      assert.deepEqual(await runningReleases(stack), ["1.2.1", "1.2.3"]);
+      assert.deepEqual(await shares(stack, 20), { "1.2.3": 20 });
+    });
+
+    it("goes back to the one standing by: nothing is started, none failed, none lost, none held", async () => {
+      await configure({ live: { "1.2.1": 100 }, standby: ["1.2.3"] });
+      const seen = await underLoad(stack);
+      await assertUnharmed(stack, seen);
+      assert.equal(heldFor(seen.ended), undefined);
+      const { strays } = switchTo(seen.load.records, "1.2.1", seen.since);
+      assert.equal(strays, 0, "answers of the release that left to requests sent after the switch");
+      const { create, delete: deleted, replace } = changedResources(seen.ended.events);
+      assert.deepEqual([containersIn(create), containersIn(deleted), containersIn(replace)], [[], [], []]);
+      assert.deepEqual(await shares(stack, 20), { "1.2.1": 20 });
+    });
+  });
+
+  describe("a canary", () => {
+    it("gets its share of the requests, and no container is touched", async () => {
+      const before = await identities(stack);
+      await configure({ live: { "1.2.1": 80, "1.2.3": 20 } });
+      const seen = await underLoad(stack);
+      await assertUnharmed(stack, seen);
+      assert.deepEqual(await identities(stack), before);
+      const { "1.2.1": most = 0, "1.2.3": few = 0 } = await shares(stack, 100);
+      assert.ok(most + few === 100 && few >= 10 && few <= 30, `1.2.1: ${most}, 1.2.3: ${few}`);
+    });
+
+    it("is taken back: its containers leave after the traffic did", async () => {
+      await configure({ live: { "1.2.1": 100 } });
+      const seen = await underLoad(stack);
+      await assertUnharmed(stack, seen);
+      await assertServes(stack, "1.2.1");
+    });
+  });
+
+  describe("a flag", () => {
+    it("changes in the running containers, which are told and keep running", async () => {
+      const before = await identities(stack);
+      await configure({ live: { "1.2.1": 100 }, mealieFlag: { "1.2.1": false } });
+      const { events } = await stack.up();
+      assert.match(
+        linesOf(events, "containers").join("\n"),
+        /meal-planner-1\.2\.1-\S+ has read its flags again/,
+      );
+      assert.deepEqual(await identities(stack), before);
+      assert.equal(await mealsFrom(stack), "legacy");
+    });
+
+    it("goes back the same way", async () => {
+      const before = await identities(stack);
+      await configure({ live: { "1.2.1": 100 } });
+      await stack.up();
+      assert.deepEqual(await identities(stack), before);
+      assert.equal(await mealsFrom(stack), "mealie");
+    });
+  });
+
+  describe("a server setting", () => {
+    const show = async (name: string): Promise<string> => {
+      const [row] = await stack.query("postgres", `SELECT current_setting($1) AS value`, [name]);
+      return String(row?.["value"]);
+    };
+
+    for (const { kind, name, value } of [
+      { kind: "a reload", name: "work_mem", value: "9MB" },
+      { kind: "a restart", name: "max_connections", value: "123" },
+    ]) {
+      it(`that takes ${kind} is changed and taken back, without a request lost`, async () => {
+        const original = await show(name);
+        const containers = Object.keys(await identities(stack));
+        await configure({ live: { "1.2.1": 100 }, settings: { [name]: value } });
+        const there = await underLoad(stack);
+        assert.equal(await show(name), value);
+        await assertUnharmed(stack, there);
+
+        await configure({ live: { "1.2.1": 100 } });
+        const back = await underLoad(stack);
+        assert.equal(await show(name), original);
+        await assertUnharmed(stack, back);
+        for (const { ended } of [there, back]) {
+          assert.equal(heldFor(ended) !== undefined, kind === "a restart", ended.output);
+        }
+        assert.deepEqual(Object.keys(await identities(stack)), containers);
+        assert.deepEqual(changedResources((await stack.up()).events), {});
+      });
+    }
+  });
+});
+
+/** Where meals come from, which is what the Mealie flag decides. */
+async function mealsFrom(stack: ScratchStack): Promise<string | undefined> {
+  const { body } = await askStack(stack, "/api/meals");
+  return /"source":\s*"(\w+)"/.exec(body)?.[1];
+}
