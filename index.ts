@@ -12,7 +12,7 @@ import { prepareRun } from "./hooks/context.ts";
 // The runbook, top to bottom. What happens in a step is in hooks/, how it is done is in operations/.
 const settings = loadSettings();
 const context = await prepareRun(settings, await wasInitialised(), {
-  wake: !pulumi.runtime.isDryRun(),
+  update: !pulumi.runtime.isDryRun(),
   say: (line) => void pulumi.log.info(line),
 });
 const hooks = registerHooks(context);

@@ -8,15 +8,13 @@ import { describePlan } from "../operations/migrations/describe.ts";
 import { claim } from "./claim.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition, EffectRun } from "./effect.ts";
-import { adminConnections, schemaPlan } from "./schema-plan.ts";
-import { recoverPrepared } from "../operations/migrations/two-phase.ts";
+import { schemaPlan } from "./schema-plan.ts";
 
 /** Refuses what cannot be done before anything stops, and says what will be done. A refused preflight opens no run. */
 export const preflight: EffectDefinition = {
   name: "preflight",
   preview: check,
   carryOut: async (run) => {
-    await recover(run);
     await check(run);
     await open(run.context);
   },
@@ -32,14 +30,6 @@ async function check({ context, say }: EffectRun): Promise<void> {
     for (const line of lines) say(`server setting ${line}`);
   }
   if (change.schema.length > 0) say(describePlan(await schemaPlan(context)));
-}
-
-/** What a run killed between the two phases of a commit left behind is brought to its end before anything is planned. */
-async function recover({ context, say }: EffectRun): Promise<void> {
-  const existing = existingDatabases(context);
-  if (existing.length === 0) return;
-  const recovered = await recoverPrepared(adminConnections(context), existing);
-  if (recovered.length > 0) say(`brought ${recovered.length} transactions of a killed run to their end`);
 }
 
 /** Ends whatever is left of an earlier run and puts this one on record. */

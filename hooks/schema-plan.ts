@@ -6,7 +6,7 @@ import { connectorTo } from "../operations/plan/schema.ts";
 import type { RunContext } from "./context.ts";
 
 /** Connections as administrator that call themselves after this run, so that a later run can end them. */
-export function adminConnections({ settings, revision }: RunContext): Connect {
+function adminConnections({ settings, revision }: RunContext): Connect {
   return connectorTo(access(settings), sessionName(revision));
 }
 

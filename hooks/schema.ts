@@ -4,6 +4,7 @@ import { setPassword } from "../operations/database/passwords.ts";
 import { assertRun, sessionName } from "../operations/journal/run-token.ts";
 import { changeSchema } from "../operations/migrations/change.ts";
 import { describePlan } from "../operations/migrations/describe.ts";
+import type { DatabasePlan } from "../operations/migrations/plan.ts";
 import { access, operatorAccess } from "../operations/plan/access.ts";
 import { connectorTo } from "../operations/plan/schema.ts";
 import { Refusal } from "../settings/refusal.ts";
@@ -29,10 +30,7 @@ export const schema: EffectDefinition = {
       open,
       {
         onPlan: (plan) => {
-          refuseUnfenced(
-            context,
-            plan.databases.flatMap(({ steps }) => steps.map(({ direction }) => direction)),
-          );
+          refuseUnforeseen(context, plan.databases);
           say(describePlan(plan));
         },
         onStep: (step, n, of) => status(`${step.where} ${step.name} (${n} of ${of})`),
@@ -71,18 +69,24 @@ async function ensureOperator({ settings }: RunContext): Promise<void> {
 }
 
 /**
- * A server that was down when the run began may turn out to need a change that nobody was fenced for. Then this `up` has
- * brought the server back, and the next one does the rest in the right order.
+ * Everything in front of the schema was decided by what the program saw at its start: who waits, who is closed, what is
+ * dumped. A step that this did not foresee is refused, whether a server that was down has turned out to hold another
+ * schema, or what was left of a killed run has committed since.
  */
-function refuseUnfenced({ world, change, settings }: RunContext, directions: readonly string[]): void {
-  const planned = change.schema.some(({ direction }) => direction === "reverse");
-  const known = world.server.answers || !world.initialised;
-  if (known && (planned || !directions.includes("reverse"))) return;
-  if (directions.length === 0) return;
+function refuseUnforeseen({ world, change }: RunContext, plans: readonly DatabasePlan[]): void {
+  const foreseen = new Set(change.schema.map(({ database, direction }) => `${direction} ${database}`));
+  const looked = world.server.answers || !world.initialised;
+  const steps = plans.flatMap(({ database, steps: all }) =>
+    all.map(({ direction }) => ({ database, direction })),
+  );
+  const surprise = steps.find(
+    ({ database, direction }) => !looked || !foreseen.has(`${direction} ${database}`),
+  );
+  if (surprise === undefined) return;
   throw new Refusal({
-    code: "SERVER_WAS_DOWN",
-    found: "the server did not answer when this run began, and now that it does, its schema has to change.",
-    untouched: `No schema was changed. ${[...settings.databases.keys()].join(", ")} can be reached again.`,
+    code: "SCHEMA_UNFORESEEN",
+    found: `${surprise.database} has another schema than when this run began${looked ? "" : " without a server to look at"}, and nobody was fenced for what it needs now.`,
+    untouched: "No schema was changed.",
     next: "Run `pulumi up` once more: it holds requests, dumps and then changes the schema.",
   });
 }

@@ -1,6 +1,7 @@
 import { observeServer } from "../database/observe.ts";
 import { differingSettings } from "../database/settings.ts";
 import { observeContainers, observeSubnet, observeSubnets, volumeExists } from "../docker/observe.ts";
+import { recoverPrepared } from "../migrations/two-phase.ts";
 import { localImages, neededImages, partImages, pullMissing } from "../preflight/images.ts";
 import { gateStatus } from "../traffic/gate.ts";
 import { readRoutes } from "../traffic/routes.ts";
@@ -17,8 +18,8 @@ import { wakeServer } from "./wake.ts";
 import type { FinishedRun, GatewayState, SchemaState, ServerState, World } from "./world.ts";
 
 export interface ObserveOptions {
-  /** Whether a server that does not run may be started for it; not in a preview. */
-  readonly wake: boolean;
+  /** An update, which may wake a server that does not run and finish what a killed run left prepared; a preview only looks. */
+  readonly update: boolean;
   readonly say: (line: string) => void;
 }
 
@@ -26,22 +27,22 @@ export interface ObserveOptions {
 export async function observeWorld(
   settings: Settings,
   initialised: boolean,
-  { wake, say }: ObserveOptions,
+  { update, say }: ObserveOptions,
 ): Promise<{ world: World; order: MigrationOrder }> {
   const names = stackNames(settings);
   const [found, ownSubnet, asked] = await Promise.all([
     observeContainers(stackLabel(settings), names.network),
     observeSubnet(names.network),
-    observeDatabase(settings),
+    observeDatabase(settings, update, say),
   ]);
   const subnet = ownSubnet ?? (await freeSubnet(names.network));
   const network = { subnet, exists: ownSubnet !== undefined };
   const dataVolumeExists =
     asked.server.answers || settings.cluster.kind !== "own" || (await volumeExists(settings.cluster.volume));
-  const sleeps = wake && !asked.server.answers && dataVolumeExists;
+  const sleeps = update && !asked.server.answers && dataVolumeExists;
   const woken = sleeps ? await wakeServer(settings, found, network, say) : undefined;
   const containers = sleeps ? await observeContainers(stackLabel(settings), names.network) : found;
-  const database = sleeps ? await observeDatabase(settings) : asked;
+  const database = sleeps ? await observeDatabase(settings, update, say) : asked;
   const running = new Set(containers.filter((each) => each.running).map(({ name }) => name));
   const [gateway, images] = await Promise.all([
     observeGateway(names, running),
@@ -68,9 +69,14 @@ interface DatabaseView {
   readonly journal: FinishedRun | undefined;
 }
 
-async function observeDatabase(settings: Settings): Promise<DatabaseView> {
+async function observeDatabase(
+  settings: Settings,
+  update: boolean,
+  say: (line: string) => void,
+): Promise<DatabaseView> {
   const server = await askServer(settings);
   const exists = (name: string): boolean => server.answers && server.observation.databases.has(name);
+  if (update) await finishPrepared(settings, [...settings.databases.keys()].filter(exists), say);
   const [first] = settings.databases.keys();
   const [schema, journal] = await Promise.all([
     Promise.all(
@@ -86,6 +92,17 @@ async function observeDatabase(settings: Settings): Promise<DatabaseView> {
       : undefined,
   ]);
   return { server, schema: new Map(schema), journal };
+}
+
+/** What a run killed between the two phases of a commit left behind is brought to its end before versions are read. */
+async function finishPrepared(
+  settings: Settings,
+  databases: readonly string[],
+  say: (line: string) => void,
+): Promise<void> {
+  const finished = await recoverPrepared(connectorTo(access(settings), applicationName(settings)), databases);
+  if (finished.length > 0)
+    say(`brought ${finished.length} prepared transactions of a killed run to their end`);
 }
 
 async function askServer(settings: Settings): Promise<ServerState> {
