@@ -1,5 +1,5 @@
 import { Refusal } from "../settings/refusal.ts";
-import { attempt, must } from "./command.ts";
+import { attempt, lastLines } from "./command.ts";
 import { longStep, say, type Note } from "./log.ts";
 import { canInstallPackages, compareVersions, installPackages, packageCandidate } from "./machine.ts";
 
@@ -87,9 +87,16 @@ export interface GoProgram {
 /** Builds a program to `output`, showing how many packages are done. */
 export async function goBuild(subject: string, program: GoProgram, output: string): Promise<void> {
   const env = await ensureGo();
-  await longStep(subject, program.title, (note) =>
-    must("go", buildArguments(program, output), { cwd: program.folder, env, note: counting(note) }),
+  const built = await longStep(subject, program.title, (note) =>
+    attempt("go", buildArguments(program, output), { cwd: program.folder, env, note: counting(note) }),
   );
+  if (built.ok) return;
+  throw new Refusal({
+    code: "BUILD_FAILED",
+    found: `${program.title} failed:\n${lastLines(built.tail, 12)}`,
+    untouched: "Nothing was kept of it.",
+    next: "If modules could not be fetched, see that Go's module proxy (`go env GOPROXY`) is in reach, or put the official `pulumi` on the PATH; then run this again.",
+  });
 }
 
 /** The arguments of `go build` for a program. */

@@ -1,8 +1,9 @@
 import path from "node:path";
 import { z } from "zod";
+import { Refusal } from "../settings/refusal.ts";
 import { images as exampleImages } from "../examples/meal-planner/images.ts";
 import { cacheFolder, contentOf, fingerprint, withLock } from "./cache.ts";
-import { attempt, must } from "./command.ts";
+import { attempt, lastLines } from "./command.ts";
 import { ensureBase, type BaseImage } from "./base.ts";
 import { longStep, say } from "./log.ts";
 import { CHECKOUT } from "./machine.ts";
@@ -104,9 +105,16 @@ export function labelsIn(inspect: string): Map<string, string> {
 
 async function build(spec: ImageSpec, label: string): Promise<void> {
   const env = await builder();
-  await longStep("images", `building ${spec.tag}`, (note) =>
-    must("docker", buildCommand(spec, label), { env, note }),
+  const built = await longStep("images", `building ${spec.tag}`, (note) =>
+    attempt("docker", buildCommand(spec, label), { env, note }),
   );
+  if (built.ok) return;
+  throw new Refusal({
+    code: "IMAGE_BUILD",
+    found: `building ${spec.tag} from ${spec.folder} failed:\n${lastLines(built.tail, 12)}`,
+    untouched: `Where there was a ${spec.tag} before, it is as it was.`,
+    next: "If packages could not be fetched, see that containers reach deb.debian.org; then run this again.",
+  });
 }
 
 /** The docker command that makes an image. The label is added last, so that it does not disturb the layers' cache. */

@@ -15,7 +15,7 @@ export function say(subject: string, text: string): void {
 export type Note = (text: string) => void;
 
 /**
- * Runs a long step, announcing it, showing a sign of life every 15 seconds and its duration at the end.
+ * Runs a long step, announcing it, showing a sign of life every 15 seconds and how long it took.
  * An error passes through; the line that announced the step then has no end, and the error says why.
  */
 export async function longStep<T>(
@@ -35,7 +35,7 @@ export async function longStep<T>(
     const result = await work((text) => {
       latest = text;
     });
-    say(subject, `${title}: done in ${seconds()}`);
+    say(subject, `${title}: ${seconds()}`);
     return result;
   } finally {
     clearInterval(ticker);
