@@ -13,6 +13,8 @@ export const doorConfigPath = "/etc/gateway/door/listeners.conf";
  * A connection that is refused (no router, or its queue is full) falls to the door's own waiting listener, which asks
  * for the router and passes the request on once it answers. nginx does that with any request that was not sent, and
  * with a GET, HEAD, PUT or DELETE without a body whose answer had not begun; never with a POST that was sent.
+ * A limit: nginx notices that a client gave up only after it passed the request on, so one that hung up while it was
+ * held may still have its request carried out.
  */
 export function doorConfig(plan: Pick<GatewayPlan, "services">): string {
   checkPlan({ hold: 0, held: 0, drain: 0, ...plan });

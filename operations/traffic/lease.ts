@@ -10,7 +10,7 @@ export interface HoldOptions {
   readonly hold: number;
   /** Most requests that wait at once; the next one is answered 503. */
   readonly held: number;
-  /** How long the hold outlives its last renewal, milliseconds (default 5000). Renewed at a third of it. */
+  /** How long the hold outlives its last renewal, milliseconds (default 10000). Renewed at a third of it. */
   readonly leaseMs?: number;
   /** What the gate becomes if the lease expires, until `expireInto` changes it (default `open`). */
   readonly then?: "open" | "closed";
@@ -46,20 +46,15 @@ export interface Lease {
  */
 export async function openHold(door: string, options: HoldOptions): Promise<Lease> {
   const owner = `${options.owner ?? "run"}/${randomUUID()}`;
-  const leaseMs = options.leaseMs ?? 5_000;
+  const leaseMs = options.leaseMs ?? 10_000;
   const alive = options.alive ?? (() => true);
   let until = 0;
   let ended = false;
   let lost: Refusal | undefined;
   let timer: NodeJS.Timeout | undefined;
 
-  // One exec at a time, in order: a renewal never overtakes a release.
-  let queue: Promise<unknown> = Promise.resolve();
-  const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
-    const result = queue.then(work);
-    queue = result.catch(() => undefined);
-    return result;
-  };
+  // A renewal under way is never waited for: the gate takes it before a release and refuses it after one.
+  let renewal: Promise<void> = Promise.resolve();
   const extend = async (change: Parameters<typeof changeGate>[1]): Promise<void> => {
     const asked = performance.now();
     try {
@@ -69,34 +64,31 @@ export async function openHold(door: string, options: HoldOptions): Promise<Leas
       throw error;
     }
     // From before the exec: the door's own lease began later, so this side is never the longer one.
-    until = asked + leaseMs;
+    until = Math.max(until, asked + leaseMs);
   };
   const remaining = (): number => (lost === undefined ? Math.max(0, until - performance.now()) : 0);
 
+  const renew = async (): Promise<void> => {
+    if (!alive()) {
+      lost = leaseLost(door, "the engine that started this run is gone");
+      return;
+    }
+    const renewed = await extend({ do: "renew", owner }).then(
+      () => true,
+      () => false,
+    );
+    // A renewal that failed is tried again soon; the lease ends by itself if none gets through.
+    renewLater(renewed ? leaseMs / 3 : leaseMs / 10);
+  };
   const renewLater = (delay: number): void => {
     if (ended || lost !== undefined) return;
-    timer = setTimeout(() => {
-      void inTurn(async () => {
-        if (ended || lost !== undefined) return;
-        if (!alive()) {
-          lost = leaseLost(door, "the engine that started this run is gone");
-          return;
-        }
-        const renewed = await extend({ do: "renew", owner }).then(
-          () => true,
-          () => false,
-        );
-        // A renewal that failed is tried again soon; the lease ends by itself if none gets through.
-        renewLater(renewed ? leaseMs / 3 : leaseMs / 10);
-      });
-    }, delay);
+    timer = setTimeout(() => void (renewal = renew()), delay);
     // The hold must not keep a program alive that has nothing else to do.
     timer.unref();
   };
-  const end = async (): Promise<void> => {
+  const end = (): void => {
     ended = true;
     clearTimeout(timer);
-    await queue;
   };
 
   await extend({
@@ -111,7 +103,7 @@ export async function openHold(door: string, options: HoldOptions): Promise<Leas
 
   const release = async () => {
     const expired = remaining() === 0;
-    await end();
+    end();
     return { expired, status: await changeGate(door, { do: "open", owner }) };
   };
   return {
@@ -120,14 +112,17 @@ export async function openHold(door: string, options: HoldOptions): Promise<Leas
       if (lost !== undefined) throw lost;
       if (remaining() === 0) throw leaseLost(door, "no renewal got through in time");
     },
-    expireInto: (then) => inTurn(() => extend({ do: "expireInto", owner, then })),
+    expireInto: (then) => extend({ do: "expireInto", owner, then }),
     release,
     abort: async () => {
       await release().catch((error: unknown) => {
         if (!isRefusal(error, "LEASE_LOST")) throw error;
       });
     },
-    letGo: end,
+    letGo: () => {
+      end();
+      return renewal;
+    },
   };
 }
 

@@ -9,7 +9,7 @@ import { probe, waitHealthy } from "../../operations/traffic/probe.ts";
 import { routerConfig } from "../../operations/traffic/router-config.ts";
 import { applyRoutes, readRoutes } from "../../operations/traffic/routes.ts";
 import { isRefusal } from "../../settings/refusal.ts";
-import { buildGatewayImage, startGateway } from "../support/gateway.ts";
+import { startGatewayOfTwo } from "../support/gateway.ts";
 import type { TestGateway, TestUpstream } from "../support/gateway.ts";
 import { ask, openStream, told, upgrade } from "../support/http-client.ts";
 import { startLoad } from "../support/load.ts";
@@ -22,12 +22,7 @@ describe("the gateway", function () {
 
   before(async function () {
     this.timeout(600_000);
-    await buildGatewayImage();
-    gateway = await startGateway();
-    [old, next] = await Promise.all([gateway.upstream("1.2.0"), gateway.upstream("1.2.1")]);
-    for (const each of [old, next]) {
-      await waitHealthy(gateway.router, each.container, { ...each, path: "/health" }, { deadlineMs: 10_000 });
-    }
+    ({ gateway, old, next } = await startGatewayOfTwo());
   });
   after(() => gateway.remove());
 

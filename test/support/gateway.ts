@@ -8,7 +8,8 @@ import { docker } from "../../operations/docker/run.ts";
 import { doorConfig, doorConfigPath } from "../../operations/traffic/door.ts";
 import { gatewayImage } from "../../operations/traffic/plan.ts";
 import type { GatewayPlan, ServerPlan } from "../../operations/traffic/plan.ts";
-import { probe } from "../../operations/traffic/probe.ts";
+import { gateStatus } from "../../operations/traffic/gate.ts";
+import { probe, waitHealthy } from "../../operations/traffic/probe.ts";
 import { routerConfig } from "../../operations/traffic/router-config.ts";
 import { applyRoutes } from "../../operations/traffic/routes.ts";
 import { answers } from "./http-client.ts";
@@ -30,6 +31,8 @@ export interface TestGateway {
   readonly seenBy: (upstream: ServerPlan) => Promise<Record<string, number>>;
   /** Removes every container, volume and network that was made. */
   readonly remove: () => Promise<void>;
+  /** Waits until this many requests are held, at most 30 s. */
+  readonly held: (count: number) => Promise<void>;
 }
 
 export interface TestUpstream extends ServerPlan {
@@ -41,6 +44,26 @@ export async function buildGatewayImage(): Promise<void> {
   await docker(["build", "-q", "-t", gatewayImage, join(import.meta.dirname, "../../images/gateway")], {
     timeoutMs: 600_000,
   });
+}
+
+/** A gateway on the current image with a healthy container of 1.2.0 and of 1.2.1; closed and without routes. */
+export async function startGatewayOfTwo(): Promise<{
+  gateway: TestGateway;
+  old: TestUpstream;
+  next: TestUpstream;
+}> {
+  await buildGatewayImage();
+  const gateway = await startGateway();
+  try {
+    const [old, next] = await Promise.all([gateway.upstream("1.2.0"), gateway.upstream("1.2.1")]);
+    for (const each of [old, next]) {
+      await waitHealthy(gateway.router, each.container, { ...each, path: "/health" }, { deadlineMs: 30_000 });
+    }
+    return { gateway, old, next };
+  } catch (error) {
+    await gateway.remove();
+    throw error;
+  }
 }
 
 /** Starts router and door; the gate is closed and the router has no routes yet. */
@@ -108,7 +131,24 @@ export async function startGateway(): Promise<TestGateway> {
   const route: TestGateway["route"] = (...servers) => applyRoutes(router, routerConfig(plan(...servers)));
   const seenBy = async (upstream: ServerPlan): Promise<Record<string, number>> =>
     seen.parse(JSON.parse((await probe(router, { ...upstream, path: "/seen" })).body));
-  return { prefix, door, router, url: `http://127.0.0.1:${port}`, upstream, plan, route, seenBy, remove };
+  const held = async (count: number): Promise<void> => {
+    const until = Date.now() + 30_000;
+    while ((await gateStatus(door)).held !== count) {
+      if (Date.now() > until) throw new Error(`not ${count} requests are held`);
+    }
+  };
+  return {
+    prefix,
+    door,
+    router,
+    url: `http://127.0.0.1:${port}`,
+    upstream,
+    plan,
+    route,
+    seenBy,
+    held,
+    remove,
+  };
 }
 
 async function addressOf(container: string, network: string): Promise<string> {
