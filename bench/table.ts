@@ -1,0 +1,58 @@
+import Table from "cli-table3";
+import type { Machine } from "./machine.ts";
+import type { Result, Unit } from "./report.ts";
+
+/** A value with its unit, as short as it can be read: `0.34 s`, `27 ms`, `145`. */
+export function shown(value: number, unit: Unit): string {
+  if (unit === "count") return String(value);
+  return value >= 1000 ? `${(value / 1000).toFixed(value >= 10_000 ? 1 : 2)} s` : `${value} ms`;
+}
+
+/** A cell: the value, the range of its repetitions, and how it stands to its baseline. */
+export function cell({ value, unit, min, max, ratio }: Result): string {
+  const range = min === undefined || max === undefined || min === max;
+  return [
+    shown(value, unit),
+    ...(range ? [] : [`${shown(min, unit)} – ${shown(max, unit)}`]),
+    ...(ratio === null ? [] : [`× ${ratio}`]),
+  ].join("\n");
+}
+
+/**
+ * Tables of all results: cases with the same metrics share one, a line each, a column for each metric. What a line is
+ * compared with stands below its name.
+ */
+export function tables(results: readonly Result[]): string {
+  const cases = [...Map.groupBy(results, (result) => JSON.stringify([result.bench, result.case])).values()];
+  const alike = Map.groupBy(cases, (each) =>
+    JSON.stringify([each[0]?.bench, ...each.map(({ metric }) => metric)]),
+  );
+  return [...alike.values()].map(tableOf).join("\n\n");
+}
+
+function tableOf(cases: readonly (readonly Result[])[]): string {
+  const [first = []] = cases;
+  const table = new Table({
+    head: [first[0]?.bench ?? "", ...first.map(({ metric }) => metric.replace(" ", "\n"))],
+    colAligns: ["left", ...first.map(() => "right" as const)],
+    style: { head: [], border: [] },
+  });
+  for (const results of cases) {
+    const against = results.find((result) => result.against !== null)?.against;
+    const name = results[0]?.case ?? "";
+    table.push([against === undefined ? name : `${name}\n× against: ${against}`, ...results.map(cell)]);
+  }
+  return table.toString();
+}
+
+/** One line about where the figures come from, to be read with them. */
+export function machineLine(
+  { cores, memory, kernel, docker, node, postgres, pulumi }: Machine,
+  runs: number,
+): string {
+  const size = `${(memory / 2 ** 30).toFixed(1)} GiB`;
+  return [
+    `${cores} cores, ${size}, ${kernel}; Docker ${docker}, Node ${node}, PostgreSQL ${postgres}, Pulumi ${pulumi}.`,
+    runs > 1 ? `Medians of up to ${runs} runs, smallest and largest below.` : `One run.`,
+  ].join(" ");
+}
