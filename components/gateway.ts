@@ -2,9 +2,8 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Hooks } from "../hooks/index.ts";
 import { doorConfig, doorConfigPath } from "../operations/traffic/door.ts";
-import { doorPorts } from "../operations/traffic/plan.ts";
+import { doorPorts, gatewayImage } from "../operations/traffic/plan.ts";
 import { reservedAddress } from "../operations/plan/addresses.ts";
-import { gatewayImage } from "../operations/preflight/images.ts";
 import { stackNames } from "../settings/stack-names.ts";
 import { labels } from "./labels.ts";
 
@@ -79,6 +78,9 @@ export class Gateway extends pulumi.ComponentResource {
         networksAdvanced: [{ name: network.name, ipv4Address: reservedAddress(desired.subnet, role) }],
         volumes,
         restart: "unless-stopped",
+        // The router writes a line per request.
+        logDriver: "json-file",
+        logOpts: { "max-size": "20m", "max-file": "3" },
         destroyGraceSeconds: 10,
         ...more,
       },

@@ -7,9 +7,6 @@ import { assertStillOurs } from "./claim.ts";
 import type { EffectDefinition } from "./effect.ts";
 import { engineIsAlive } from "./engine.ts";
 
-/** Milliseconds that a hold outlives the program that renews it. */
-const leaseMs = 5_000;
-
 /**
  * Keeps everybody out of what is about to change: requests wait at the door, those in flight finish, and the database
  * closes the roles of what leaves, because cron jobs, workers and pools know nothing of the door.
@@ -35,7 +32,6 @@ export const fence: EffectDefinition = {
     notes.lease = await openHold(names.door, {
       hold: settings.gateway.hold,
       held: settings.gateway.held,
-      leaseMs,
       // A gate that was closed had its reason: nothing that this run has done so far makes it right to open it.
       then: context.world.gateway.rest,
       alive: engineIsAlive,

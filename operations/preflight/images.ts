@@ -1,5 +1,6 @@
 import { observeImages } from "../docker/observe.ts";
 import { docker, DockerFailure } from "../docker/run.ts";
+import { gatewayImage } from "../traffic/plan.ts";
 import { Refusal } from "../../settings/refusal.ts";
 import type { ReleaseService, Settings } from "../../settings/types.ts";
 
@@ -40,9 +41,6 @@ function withDigest({ image, digest }: ReleaseService): string {
   const repository = image.replace(/:[^/:]*$/, "");
   return `${repository}@${digest}`;
 }
-
-/** Image of the two nginx. */
-export const gatewayImage = "rollback-gateway:1";
 
 /** What the stack itself runs on. */
 export function partImages({ cluster, caches }: Settings): NeededImage[] {
