@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ClientBase } from "pg";
 import { z } from "zod";
-import { literal, rowsOf } from "../database/query.ts";
+import { literal, rowOf, rowsOf } from "../database/query.ts";
 
 /** The catalogue of a database: each object's identity (kind and name) with its definition. */
 export type Catalogue = ReadonlyMap<string, string>;
@@ -165,11 +165,33 @@ export async function readCatalogue(client: ClientBase, tracking: TrackingName):
   );
 }
 
-/** SHA-256 over the sorted catalogue, hex. Equal catalogues have equal fingerprints on every server. */
+/**
+ * SHA-256 over the hashes of all entries, sorted, hex. Equal catalogues have equal fingerprints on every server, and the
+ * server can compute it as well: see `fingerprintNow`.
+ */
 export function fingerprintOf(catalogue: Catalogue): string {
-  const hash = createHash("sha256");
-  for (const key of [...catalogue.keys()].sort()) hash.update(`${key}\0${catalogue.get(key) ?? ""}\0`);
-  return hash.digest("hex");
+  const hashes = [...catalogue].map(([key, definition]) => sha256(`${key}${separator}${definition}`));
+  return sha256(hashes.sort().join(""));
+}
+
+/** The fingerprint computed by the server, so that a large catalogue need not be fetched. Inside a transaction only. */
+export async function fingerprintNow(client: ClientBase, tracking: TrackingName): Promise<string> {
+  await client.query("SET LOCAL search_path = ''");
+  const { fingerprint } = await rowOf(
+    client,
+    z.object({ fingerprint: z.string() }),
+    `SELECT encode(sha256(convert_to(coalesce(string_agg(hash, '' ORDER BY hash COLLATE "C"), ''), 'UTF8')), 'hex') AS fingerprint
+     FROM (SELECT encode(sha256(convert_to(kind || ' ' || name || ${literal(separator)} || definition, 'UTF8')), 'hex') AS hash
+       FROM (${catalogueSql(tracking)}) AS entry WHERE definition IS NOT NULL) AS hashed`,
+  );
+  await client.query("RESET search_path");
+  return fingerprint;
+}
+
+const separator = "\u001f";
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 /** How one catalogue became another: what is gone (with its definition), what changed (before and after), what is new. */

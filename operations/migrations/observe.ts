@@ -2,13 +2,14 @@ import type { Client, ClientBase } from "pg";
 import { z } from "zod";
 import type { Database } from "../../settings/types.ts";
 import { Refusal } from "../../settings/refusal.ts";
-import { close, connect } from "../database/connection.ts";
+import { connect } from "../database/connection.ts";
 import type { ConnectionOptions, Server } from "../database/connection.ts";
 import { rowOf, rowsOf } from "../database/query.ts";
-import { compareCatalogues, describeChanges, readCatalogue } from "./fingerprint.ts";
-import type { Catalogue } from "./fingerprint.ts";
+import { compareCatalogues, describeChanges, fingerprintNow, readCatalogue } from "./fingerprint.ts";
 import { readerOf } from "./layouts/index.ts";
 import type { LayoutReader } from "./layouts/layout.ts";
+import { recordedCatalogue } from "./ledger/write.ts";
+import { freshConnections } from "./sessions.ts";
 import { quoteName } from "./sql/names.ts";
 import { stepClasses } from "./types.ts";
 import type { LedgerRow, Observed, TableName, TrackedRow } from "./types.ts";
@@ -19,20 +20,6 @@ export type Connect = (database: string) => Promise<Client>;
 /** Connects to any database of a server with the same options. */
 export function connector(server: Server, options: ConnectionOptions = {}): Connect {
   return (database) => connect(server, database, options);
-}
-
-/** Runs `use` with a connection that is closed afterwards. */
-export async function withDatabase<T>(
-  open: Connect,
-  database: string,
-  use: (client: Client) => Promise<T>,
-): Promise<T> {
-  const client = await open(database);
-  try {
-    return await use(client);
-  } finally {
-    await close(client);
-  }
 }
 
 /** Where a database stands; see `currentVersions`. */
@@ -55,7 +42,7 @@ export async function currentVersions(
   const result = new Map<string, CurrentVersion>();
   for (const database of databases) {
     const reader = readerOf(database.layout);
-    const seen = await withDatabase(open, database.name, async (client) => {
+    const seen = await freshConnections(open)(database.name, async (client) => {
       const present = await presence(client, reader);
       return { tracked: await trackedRows(client, reader, present.columns), ledger: present.ledger };
     });
@@ -210,21 +197,18 @@ export async function tableSizes(
 
 /** What was changed in the catalogue since the last run, for people; empty: nothing, or no earlier run to compare with. */
 export async function drift(client: ClientBase, reader: LayoutReader): Promise<string[]> {
-  const [recorded] = await rowsOf(
-    client,
-    z.object({ objects: z.record(z.string(), z.string()) }),
-    "SELECT objects FROM rollback.catalogue",
-  );
-  if (recorded === undefined) return [];
-  const before: Catalogue = new Map(Object.entries(recorded.objects));
-  return describeChanges(compareCatalogues(before, await catalogueNow(client, reader)));
-}
-
-/** The catalogue in a read-only transaction of its own. */
-export async function catalogueNow(client: ClientBase, reader: LayoutReader): Promise<Catalogue> {
   await client.query("BEGIN READ ONLY");
   try {
-    return await readCatalogue(client, reader.trackingTable);
+    const [recorded] = await rowsOf(
+      client,
+      z.object({ fingerprint: z.string() }),
+      "SELECT fingerprint FROM rollback.catalogue",
+    );
+    if (recorded === undefined) return [];
+    if (recorded.fingerprint === (await fingerprintNow(client, reader.trackingTable))) return [];
+    const before = await recordedCatalogue(client);
+    const now = await readCatalogue(client, reader.trackingTable);
+    return before === undefined ? [] : describeChanges(compareCatalogues(before.catalogue, now));
   } finally {
     await client.query("ROLLBACK");
   }

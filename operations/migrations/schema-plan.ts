@@ -3,10 +3,12 @@ import { ownerRole } from "../../settings/names.ts";
 import type { Database } from "../../settings/types.ts";
 import { unfinished } from "./failures.ts";
 import { readMigrations, readerOf } from "./layouts/index.ts";
-import { drift, observeDatabase, tableSizes, withDatabase } from "./observe.ts";
+import { drift, observeDatabase, tableSizes } from "./observe.ts";
 import type { Connect, TableSize } from "./observe.ts";
 import { hasWork, isPreparable, planDatabase } from "./plan.ts";
 import type { DatabasePlan } from "./plan.ts";
+import { freshConnections } from "./sessions.ts";
+import type { Lend } from "./sessions.ts";
 import { loadParser } from "./sql/parse.ts";
 import { preparedTransactions } from "./two-phase.ts";
 import type { Observed, TableName } from "./types.ts";
@@ -67,19 +69,23 @@ export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPl
   return { release: request.release, databases: planned.map(({ plan }) => plan), sizes };
 }
 
-/** An observer over connections, one per question, as the plan may be long in the making. */
+/** An observer with a connection for each question. */
 export function observer(open: Connect): Observer {
+  return observerOver(freshConnections(open));
+}
+
+/** An observer over lent connections. */
+export function observerOver(lend: Lend): Observer {
   return {
     observe: (database) =>
-      withDatabase(open, database.name, async (client) => {
+      lend(database.name, async (client) => {
         const [left] = await preparedTransactions(client, [database.name]);
         // Tells the plan of a preview, too, that what it sees is about to change.
         if (left !== undefined) throw unfinished([database.name], undefined);
         return observeDatabase(client, database);
       }),
-    drift: (database) =>
-      withDatabase(open, database.name, (client) => drift(client, readerOf(database.layout))),
-    sizes: (database, tables) => withDatabase(open, database.name, (client) => tableSizes(client, tables)),
+    drift: (database) => lend(database.name, (client) => drift(client, readerOf(database.layout))),
+    sizes: (database, tables) => lend(database.name, (client) => tableSizes(client, tables)),
   };
 }
 

@@ -15,57 +15,70 @@ export interface RunContext {
   readonly statementTimeoutMs: number;
 }
 
+/** Column by which the rows that announce a step are told from those of the migrations themselves. */
+export const stepColumn = "rollback step";
+
 /** Settings of our transaction, made again after a migration that changes settings. */
 export function preamble({ lockTimeoutMs, statementTimeoutMs }: RunContext): string {
   return `SET LOCAL lock_timeout = ${lockTimeoutMs}; SET LOCAL statement_timeout = ${statementTimeoutMs}`;
 }
 
-/** Everything one step runs, as one string: its statements as the owner, with what they destroy kept, and its record. */
-export function stepSql(step: Step, before: string | undefined, context: RunContext): string {
+/**
+ * Everything that steps run, as one string for one round trip: the statements as the owner, with what they destroy kept.
+ * Each step announces itself with a row, so that an error can be told from which step it came. `first` is the number of the
+ * first step. Tables in `empty` have nothing to keep.
+ */
+export function stepsSql(
+  steps: readonly Step[],
+  first: number,
+  context: RunContext,
+  empty: ReadonlySet<string> = new Set(),
+): string {
   const asOwner = `SET LOCAL ROLE ${identifier(context.owner)}`;
   const lines = [asOwner];
-  for (const statement of step.script.statements) {
-    const keeping =
-      step.direction === "reverse" ? keepers(step, statement, context) : { before: [], after: [] };
-    const wrap = (sql: readonly string[]) =>
-      sql.length === 0 ? [] : ["SET LOCAL ROLE NONE", ...sql, asOwner];
-    lines.push(...wrap(keeping.before), statement.sql, ...wrap(keeping.after));
+  for (const [index, step] of steps.entries()) {
+    lines.push(`SELECT ${first + index} AS ${identifier(stepColumn)}`);
+    for (const statement of step.script.statements) {
+      const keeping = keepers(step, statement, context, empty);
+      const wrap = (sql: readonly string[]) =>
+        sql.length === 0 ? [] : ["SET LOCAL ROLE NONE", ...sql, asOwner];
+      lines.push(...wrap(keeping.before), statement.sql, ...wrap(keeping.after));
+    }
+    if (step.script.changesSettings) lines.push("RESET ALL", preamble(context));
   }
-  const migration = { version: step.version, name: step.name, checksum: step.migration?.checksum ?? "" };
-  if (step.script.changesSettings) lines.push("RESET ALL", preamble(context), asOwner);
-  lines.push(
-    step.direction === "forward"
-      ? context.tracking.record(migration, before)
-      : context.tracking.remove(migration, before),
-    "SET LOCAL ROLE NONE",
-  );
+  lines.push("SET LOCAL ROLE NONE");
   // A statement may end in a comment without a line break.
   return lines.join("\n;\n");
 }
 
-/** Calls that keep what a statement destroys: before it, and after it for rows that only it can tell. */
+/** Calls that keep what a reversal's statement destroys: before it, and after it for rows that only it can tell. */
 export function keepers(
-  step: Pick<Step, "version">,
+  step: Pick<Step, "version" | "direction">,
   { losses }: Pick<ScriptStatement, "losses">,
   { run, owner, tracking }: RunContext,
+  empty: ReadonlySet<string>,
 ): { before: string[]; after: string[] } {
+  const before: string[] = [];
+  const after: string[] = [];
+  if (step.direction === "forward") return { before, after };
   const tail = `${literal(step.version)}, ${literal(run)})`;
   const resolve = (kind: string, name: string) =>
     `rollback.resolve(${literal(kind)}, ${literal(name)}, ${literal(owner)})`;
-  const before: string[] = [];
-  const after: string[] = [];
   const columns = new Map<string, { how: string; names: string[] }>();
   for (const loss of losses) {
+    const name = quoteName(loss.kind === "object" ? loss.name : loss.table);
     switch (loss.kind) {
       case "table":
+        // CASCADE may reach others than the one that is known to be empty.
+        if (empty.has(name) && !loss.cascade) break;
         before.push(
-          `SELECT rollback.keep_table(${resolve("table", quoteName(loss.table))}, ${literal(loss.how)}, ${loss.cascade}, ${tail}`,
+          `SELECT rollback.keep_table(${resolve("table", name)}, ${literal(loss.how)}, ${loss.cascade}, ${tail}`,
         );
         break;
       case "column": {
-        const key = quoteName(loss.table);
-        const found = columns.get(key) ?? { how: loss.how, names: [] };
-        columns.set(key, {
+        if (empty.has(name)) break;
+        const found = columns.get(name) ?? { how: loss.how, names: [] };
+        columns.set(name, {
           how: found.how === "drop" ? "drop" : loss.how,
           names: [...found.names, loss.column],
         });
@@ -73,18 +86,14 @@ export function keepers(
       }
       case "rows":
         if (isTracking(loss, tracking)) break;
-        before.push(
-          `SELECT rollback.watch(${resolve("table", quoteName(loss.table))}, ${literal(loss.how)}, ${tail}`,
-        );
+        before.push(`SELECT rollback.watch(${resolve("table", name)}, ${literal(loss.how)}, ${tail}`);
         if (after.length === 0) after.push("SELECT rollback.unwatch()");
         break;
-      case "object": {
-        const name = quoteName(loss.name);
+      case "object":
         before.push(
           `SELECT rollback.keep_object(${literal(loss.type)}, ${resolve(loss.type, name)}, ${tail}`,
         );
         break;
-      }
     }
   }
   for (const [table, { how, names }] of columns) {

@@ -1,35 +1,30 @@
+import pg from "pg";
 import type { Client, ClientBase } from "pg";
 import { z } from "zod";
 import { Refusal } from "../../settings/refusal.ts";
-import { identifier, rowOf, rowsOf } from "../database/query.ts";
-import { compareCatalogues, describeChanges, fingerprintOf, readCatalogue } from "./fingerprint.ts";
-import type { Catalogue, CatalogueChanges } from "./fingerprint.ts";
-import {
-  appendEvent,
-  changesOf,
-  recordApplied,
-  recordCatalogue,
-  recordedCatalogue,
-  recordEnded,
-} from "./ledger/write.ts";
+import { identifier, rowOf } from "../database/query.ts";
+import { batches } from "./batches.ts";
+import type { Batch } from "./batches.ts";
+import { asStepError } from "./failures.ts";
+import { compareCatalogues, fingerprintOf, readCatalogue } from "./fingerprint.ts";
+import type { Catalogue } from "./fingerprint.ts";
+import { appendEvent, recordApplied, recordCatalogue, recordEnded } from "./ledger/write.ts";
 import type { LedgerEntry } from "./ledger/write.ts";
 import { appliedVersions, trackedRows } from "./observe.ts";
 import { beforeFirst } from "./plan.ts";
 import type { DatabasePlan } from "./plan.ts";
-import { lockModes, stronger } from "./sql/locks.ts";
-import type { LockMode } from "./sql/locks.ts";
+import { differencesFrom, notRestored } from "./restored.ts";
 import { quoteName } from "./sql/names.ts";
-import { preamble, stepSql } from "./statements.ts";
+import { preamble, stepColumn, stepsSql } from "./statements.ts";
 import type { RunContext } from "./statements.ts";
-import { strongestLocks } from "./steps.ts";
 import type { Step } from "./steps.ts";
-import { asStepError } from "./failures.ts";
+import { lockTables } from "./table-locks.ts";
 
 export interface TransactionOptions {
   readonly release: string;
   /** Called once the transaction has begun; throws when this run may not write any more. */
   readonly guard: (client: ClientBase) => Promise<void>;
-  /** Called before each step. */
+  /** Called when a step begins. */
   readonly onStep: (step: Step, number: number, of: number) => void;
   readonly signal: AbortSignal | undefined;
   /** Take the locks known beforehand without waiting at all. */
@@ -53,67 +48,133 @@ export async function runTransaction(
   await client.query(`BEGIN; ${preamble(context)}`);
   await assertAsPlanned(client, pid, plan);
   await options.guard(client);
-  await lockTables(client, plan, options.nowait);
-  if (plan.createTracking) {
-    await client.query(
-      `SET LOCAL ROLE ${identifier(plan.owner)}; ${context.tracking.create}; SET LOCAL ROLE NONE`,
-    );
-  }
+  const empty = await lockTables(client, plan, options.nowait);
   await recordEnded(
     client,
     plan.gone.map((row) => row.version),
     "gone",
   );
-  const layout = plan.reader.name;
   await recordApplied(
     client,
-    plan.adopt.map(({ migration, class: kind }) => ({ migration, class: kind, layout, release: undefined })),
+    plan.adopt.map(({ migration, class: kind }) => ({
+      migration,
+      class: kind,
+      layout: plan.reader.name,
+      release: undefined,
+    })),
   );
-  let catalogue = plan.steps.some((step) => step.direction === "forward")
-    ? await readCatalogue(client, context.tracking)
-    : undefined;
-  const applied = [...plan.applied];
-  const entries: LedgerEntry[] = [];
-  for (const [index, step] of plan.steps.entries()) {
-    options.signal?.throwIfAborted();
-    options.onStep(step, index + 1, plan.steps.length);
-    if (step.direction === "reverse") applied.splice(applied.indexOf(step.version), 1);
-    await runStep(client, step, applied.at(-1), context);
-    if (step.direction === "forward") applied.push(step.version);
-    if (step.direction === "reverse" || step.migration === undefined) continue;
-    const after = await readCatalogue(client, context.tracking);
-    const before: Catalogue = catalogue ?? new Map();
-    entries.push({
-      migration: step.migration,
-      class: step.class,
-      layout,
-      release: options.release,
-      before: fingerprintOf(before),
-      after: fingerprintOf(after),
-      changes: compareCatalogues(before, after),
-    });
-    catalogue = after;
-  }
+  const { entries, catalogue } = await runSteps(client, plan, context, options, empty);
+  await track(client, plan, context);
   await recordEnded(
     client,
-    plan.steps.filter((step) => step.direction === "reverse").map((step) => step.version),
+    of(plan, "reverse").map((step) => step.version),
     "reversed",
   );
   await recordApplied(client, entries);
   await finish(client, plan, context, options, catalogue);
 }
 
-async function runStep(
-  client: ClientBase,
-  step: Step,
-  before: string | undefined,
+async function runSteps(
+  client: Client,
+  plan: DatabasePlan,
   context: RunContext,
-): Promise<void> {
-  try {
-    await client.query(stepSql(step, before, context));
-  } catch (error) {
-    throw asStepError(step, error);
+  options: TransactionOptions,
+  empty: ReadonlySet<string>,
+): Promise<{ entries: LedgerEntry[]; catalogue: Catalogue | undefined }> {
+  const entries: LedgerEntry[] = [];
+  let catalogue: Catalogue | undefined;
+  let first = 1;
+  for (const batch of batches(plan.steps)) {
+    const forward = batch.steps[0]?.direction === "forward";
+    if (forward && first === 1) catalogue = await readCatalogue(client, context.tracking);
+    options.signal?.throwIfAborted();
+    await runBatch(client, batch, first, plan, context, options, empty);
+    const after = batch.look ? await readCatalogue(client, context.tracking) : undefined;
+    if (forward) entries.push(...ledgerEntries(batch, plan, options.release, catalogue, after));
+    catalogue = after;
+    first += batch.steps.length;
   }
+  return { entries, catalogue };
+}
+
+/** Sends a batch; the rows by which its steps announce themselves tell the progress, and where an error came from. */
+async function runBatch(
+  client: Client,
+  batch: Batch,
+  first: number,
+  plan: DatabasePlan,
+  context: RunContext,
+  options: TransactionOptions,
+  empty: ReadonlySet<string>,
+): Promise<void> {
+  let current = batch.steps[0];
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const query = new pg.Query<Record<string, unknown>>(stepsSql(batch.steps, first, context, empty));
+      query.on("row", (row) => {
+        const number = row[stepColumn];
+        if (typeof number !== "number") return;
+        current = batch.steps[number - first] ?? current;
+        if (current !== undefined) options.onStep(current, number, plan.steps.length);
+      });
+      query.on("error", reject);
+      query.on("end", () => resolve());
+      client.query(query);
+    });
+  } catch (error) {
+    throw current === undefined ? error : asStepError(current, error);
+  }
+}
+
+function ledgerEntries(
+  { steps }: Batch,
+  plan: DatabasePlan,
+  release: string,
+  before: Catalogue | undefined,
+  after: Catalogue | undefined,
+): LedgerEntry[] {
+  return steps.flatMap((step, index): LedgerEntry[] => {
+    if (step.migration === undefined) return [];
+    const known = {
+      before: index === 0 ? before : undefined,
+      after: index === steps.length - 1 ? after : undefined,
+    };
+    return [
+      {
+        migration: step.migration,
+        class: step.class,
+        layout: plan.reader.name,
+        release,
+        ...(known.before === undefined ? {} : { before: fingerprintOf(known.before) }),
+        ...(known.after === undefined ? {} : { after: fingerprintOf(known.after) }),
+        ...(known.before === undefined || known.after === undefined
+          ? {}
+          : { changes: compareCatalogues(known.before, known.after) }),
+      },
+    ];
+  });
+}
+
+/** Keeps the tool's own table in step, as the owner, in the same transaction. */
+async function track(client: ClientBase, plan: DatabasePlan, { tracking, owner }: RunContext): Promise<void> {
+  const [back, forth] = [of(plan, "reverse"), of(plan, "forward")].map((steps) =>
+    steps.map((step) => ({
+      version: step.version,
+      name: step.name,
+      checksum: step.migration?.checksum ?? "",
+    })),
+  );
+  const leaving = new Set(back?.map(({ version }) => version));
+  const before = plan.applied.filter((version) => !leaving.has(version)).at(-1);
+  const statements = [
+    ...(plan.createTracking ? [tracking.create] : []),
+    ...(back === undefined || back.length === 0 ? [] : [tracking.remove(back, before)]),
+    ...(forth === undefined || forth.length === 0 ? [] : [tracking.record(forth, before)]),
+  ];
+  if (statements.length === 0) return;
+  await client.query(
+    [`SET LOCAL ROLE ${identifier(owner)}`, ...statements, "SET LOCAL ROLE NONE"].join("; "),
+  );
 }
 
 async function finish(
@@ -124,7 +185,7 @@ async function finish(
   known: Catalogue | undefined,
 ): Promise<void> {
   // What COMMIT would check anyway; triggers that deferred constraints kept from being dropped can go after it.
-  await client.query("SET CONSTRAINTS ALL IMMEDIATE; SELECT rollback.unwatch()");
+  if (watches(plan)) await client.query("SET CONSTRAINTS ALL IMMEDIATE; SELECT rollback.unwatch()");
   const catalogue = known ?? (await readCatalogue(client, context.tracking));
   const fingerprint = fingerprintOf(catalogue);
   if (plan.expected !== undefined && plan.expected !== fingerprint) {
@@ -137,12 +198,12 @@ async function finish(
     from: plan.from ?? beforeFirst,
     to: plan.to,
     release: options.release,
-    steps: plan.steps.map((step) => ({
-      version: step.version,
-      name: step.name,
-      direction: step.direction,
-      class: step.class,
-      source: step.source,
+    steps: plan.steps.map(({ version, name, direction, class: kind, source }) => ({
+      version,
+      name,
+      direction,
+      class: kind,
+      source,
     })),
     adopted: plan.adopt.map(({ migration }) => migration.version),
     gone: plan.gone.map((row) => row.version),
@@ -150,29 +211,18 @@ async function finish(
   });
 }
 
-/** Somebody may have changed the versions, or a pooler the session, since the plan was made. */
-async function assertAsPlanned(client: ClientBase, pid: number, plan: DatabasePlan): Promise<void> {
-  const { tracking, present } = await trackingLock(client, plan);
-  if (present.pid !== pid) {
-    throw new Refusal({
-      code: "SCHEMA_POOLED",
-      found: `the connection to ${plan.database} changed sessions: a pooler stands in between.`,
-      untouched: "Nothing was changed.",
-      next: "Connect to PostgreSQL directly, or to the pooler's session mode.",
-    });
-  }
-  const now = appliedVersions((await trackedRows(client, plan.reader, present.columns)) ?? [], plan.reader);
-  if (now.join() !== plan.applied.join()) {
-    throw new Refusal({
-      code: "SCHEMA_MOVED",
-      found: `${tracking} of ${plan.database} changed after the plan was made (${plan.applied.at(-1) ?? "nothing"} then, ${now.at(-1) ?? "nothing"} now).`,
-      untouched: "Nothing was changed by this run.",
-      next: "Run `pulumi up` again; find out what else migrates this database.",
-    });
-  }
+function watches(plan: DatabasePlan): boolean {
+  return of(plan, "reverse").some((step) =>
+    step.script.statements.some(({ losses }) => losses.some((loss) => loss.kind === "rows")),
+  );
 }
 
-async function trackingLock(client: ClientBase, plan: DatabasePlan) {
+function of(plan: DatabasePlan, direction: Step["direction"]): Step[] {
+  return plan.steps.filter((step) => step.direction === direction);
+}
+
+/** Somebody may have changed the versions, or a pooler the session, since the plan was made. */
+async function assertAsPlanned(client: ClientBase, pid: number, plan: DatabasePlan): Promise<void> {
   const { schema, table } = plan.reader.trackingTable;
   const tracking = quoteName({ schema, name: table });
   const present = await rowOf(
@@ -182,79 +232,23 @@ async function trackingLock(client: ClientBase, plan: DatabasePlan) {
        (SELECT array_agg(attname::text) FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped) AS columns`,
     [tracking],
   );
+  if (present.pid !== pid) {
+    throw new Refusal({
+      code: "SCHEMA_POOLED",
+      found: `the connection to ${plan.database} changed sessions: a pooler stands in between.`,
+      untouched: "Nothing was changed.",
+      next: "Connect to PostgreSQL directly, or to the pooler's session mode.",
+    });
+  }
   // Keeps the tool that owns the table from applying something meanwhile; readers are not disturbed.
   if (present.columns !== null) await client.query(`LOCK TABLE ${tracking} IN SHARE ROW EXCLUSIVE MODE`);
-  return { tracking, present };
-}
-
-/**
- * Takes all locks known beforehand before any work is done: what cannot be had is then found out in milliseconds, not after
- * minutes of work that innocent queries would have waited for.
- */
-async function lockTables(client: ClientBase, plan: DatabasePlan, nowait: boolean): Promise<void> {
-  const wanted = strongestLocks(plan.steps.map((step) => step.script)).filter(
-    (lock) => lockModes.indexOf(lock.mode) >= lockModes.indexOf("SHARE UPDATE EXCLUSIVE"),
-  );
-  if (wanted.length === 0) return;
-  await client.query(`SET LOCAL ROLE ${identifier(plan.owner)}`);
-  const found = await rowsOf(
-    client,
-    z.object({ name: z.string(), mode: z.enum(lockModes) }),
-    `WITH named AS (
-       SELECT c.oid, c.relkind, w.mode FROM unnest($1::text[], $2::text[]) AS w(name, mode) JOIN pg_class c ON c.oid = to_regclass(w.name)
-     ), tables AS (
-       SELECT coalesce(i.indrelid, n.oid) AS oid, n.mode FROM named n LEFT JOIN pg_index i ON i.indexrelid = n.oid
-       -- Dropping a table also locks those that its foreign keys refer to.
-       UNION SELECT k.confrelid, 'ACCESS EXCLUSIVE' FROM named n JOIN pg_constraint k ON k.conrelid = n.oid AND k.contype = 'f'
-         WHERE n.mode = 'ACCESS EXCLUSIVE' AND n.oid = ANY (SELECT to_regclass(d) FROM unnest($3::text[]) AS d)
-     )
-     SELECT format('%I.%I', s.nspname, c.relname) AS name, t.mode
-     FROM tables t JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace s ON s.oid = c.relnamespace
-     WHERE c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'USAGE') ORDER BY 1`,
-    [wanted.map((lock) => quoteName(lock.table)), wanted.map((lock) => lock.mode), droppedTables(plan)],
-  );
-  const strongest = new Map<string, LockMode>();
-  for (const { name, mode } of found) strongest.set(name, stronger(strongest.get(name) ?? mode, mode));
-  const statements = [...Map.groupBy(strongest, ([, mode]) => mode)].map(
-    ([mode, tables]) =>
-      `LOCK TABLE ${tables.map(([name]) => name).join(", ")} IN ${mode} MODE${nowait ? " NOWAIT" : ""}`,
-  );
-  await client.query([...statements, "SET LOCAL ROLE NONE"].join("; "));
-}
-
-function droppedTables(plan: DatabasePlan): string[] {
-  const losses = plan.steps.flatMap((step) =>
-    step.script.statements.flatMap((statement) => statement.losses),
-  );
-  return losses.flatMap((loss) =>
-    loss.kind === "table" && loss.how === "drop" ? [quoteName(loss.table)] : [],
-  );
-}
-
-/** How the catalogue differs from the one before the oldest reversed migration, as far as that can be told. */
-async function differencesFrom(client: ClientBase, plan: DatabasePlan, now: Catalogue): Promise<string[]> {
-  const recorded = await recordedCatalogue(client);
-  const ids = plan.steps.flatMap((step) => step.ledgerId ?? []);
-  const changes = await changesOf(client, ids);
-  if (recorded === undefined || changes === undefined)
-    return ["the catalogue is another than before the migration"];
-  const expected = new Map(recorded.catalogue);
-  for (const change of changes) undo(expected, change);
-  return describeChanges(compareCatalogues(expected, now));
-}
-
-function undo(catalogue: Map<string, string>, { removed, changed, added }: CatalogueChanges): void {
-  for (const key of Object.keys(added)) catalogue.delete(key);
-  for (const [key, { before }] of Object.entries(changed)) catalogue.set(key, before);
-  for (const [key, definition] of Object.entries(removed)) catalogue.set(key, definition);
-}
-
-function notRestored(plan: DatabasePlan, differences: readonly string[]): Refusal {
-  const versions = plan.steps.map((step) => step.version).join(", ");
-  return new Refusal({
-    code: "SCHEMA_NOT_RESTORED",
-    found: `after reversing ${versions} the schema of ${plan.database} is not what it was before:\n${differences.map((line) => `  ${line}`).join("\n")}`,
-    untouched: "Everything was rolled back; the schema is as it was before this run.",
-    next: "Correct the reversal, or allow the difference with `rollback:safety` → catalogueDifference: warn.",
-  });
+  const now = appliedVersions((await trackedRows(client, plan.reader, present.columns)) ?? [], plan.reader);
+  if (now.join() !== plan.applied.join()) {
+    throw new Refusal({
+      code: "SCHEMA_MOVED",
+      found: `${tracking} of ${plan.database} changed after the plan was made (${plan.applied.at(-1) ?? "nothing"} then, ${now.at(-1) ?? "nothing"} now).`,
+      untouched: "Nothing was changed by this run.",
+      next: "Run `pulumi up` again; find out what else migrates this database.",
+    });
+  }
 }

@@ -1,9 +1,10 @@
-import type { Client, ClientBase } from "pg";
+import type { ClientBase } from "pg";
 import { z } from "zod";
 import { literal, rowsOf } from "../database/query.ts";
-import { close } from "../database/connection.ts";
 import { releaseSchemaLock, takeSchemaLock } from "./lock.ts";
 import type { Connect } from "./observe.ts";
+import { keepSessions } from "./sessions.ts";
+import type { Sessions } from "./sessions.ts";
 
 /**
  * Several databases change all or none: all but one prepare their transactions, the last one commits its own together with
@@ -60,42 +61,46 @@ export async function preparedTransactions(
 /**
  * Finishes what a killed run left prepared: commits where its decision is recorded, else rolls back. Takes the schema locks
  * of the databases concerned first, so that it never decides about a run that is still alive (Refusal `SCHEMA_BUSY` after
- * `waitMs`). Finds nothing to do otherwise.
+ * `waitMs`, default 10 000). Finds nothing to do otherwise.
  */
 export async function recoverPrepared(
   open: Connect,
+  databases: readonly string[],
+  waitMs?: number,
+): Promise<Recovered[]> {
+  const sessions = keepSessions(open);
+  try {
+    return await recoverWith(sessions, databases, waitMs);
+  } finally {
+    await sessions.close();
+  }
+}
+
+/** As `recoverPrepared` over sessions that are already there. */
+export async function recoverWith(
+  sessions: Sessions,
   databases: readonly string[],
   waitMs = 10_000,
 ): Promise<Recovered[]> {
   const [first] = databases;
   if (first === undefined) return [];
-  const clients = new Map<string, Client>();
-  const clientFor = async (database: string): Promise<Client> => {
-    const known = clients.get(database) ?? (await open(database));
-    clients.set(database, known);
-    return known;
-  };
-  try {
-    const left = await preparedTransactions(await clientFor(first), databases);
-    if (left.length === 0) return [];
-    // One order for everybody: two recoveries then wait for each other instead of both giving up.
-    const concerned = [...new Set(left.flatMap(({ database, decider }) => [database, decider]))].sort();
-    for (const database of concerned) await takeSchemaLock(await clientFor(database), database, waitMs);
-    // Its run may have finished while we waited for the locks.
-    const still = await preparedTransactions(await clientFor(first), databases);
-    const recovered: Recovered[] = [];
-    for (const { gid, database, run, decider } of still) {
-      const committed = await isDecided(await clientFor(decider), run);
-      const client = await clientFor(database);
-      await client.query(`${committed ? "COMMIT" : "ROLLBACK"} PREPARED ${literal(gid)}`);
-      recovered.push({ database, run, outcome: committed ? "committed" : "rolled back" });
-    }
-    for (const { run, decider } of still) await (await clientFor(decider)).query(forgetDecisionSql(run));
-    for (const database of concerned) await releaseSchemaLock(await clientFor(database));
-    return recovered;
-  } finally {
-    await Promise.all([...clients.values()].map(close));
+  const left = await preparedTransactions(await sessions.of(first), databases);
+  if (left.length === 0) return [];
+  // One order for everybody: two recoveries then wait for each other instead of both giving up.
+  const concerned = [...new Set(left.flatMap(({ database, decider }) => [database, decider]))].sort();
+  for (const database of concerned) await takeSchemaLock(await sessions.of(database), database, waitMs);
+  // Its run may have finished while we waited for the locks.
+  const still = await preparedTransactions(await sessions.of(first), databases);
+  const recovered: Recovered[] = [];
+  for (const { gid, database, run, decider } of still) {
+    const committed = await isDecided(await sessions.of(decider), run);
+    const client = await sessions.of(database);
+    await client.query(`${committed ? "COMMIT" : "ROLLBACK"} PREPARED ${literal(gid)}`);
+    recovered.push({ database, run, outcome: committed ? "committed" : "rolled back" });
   }
+  for (const { run, decider } of still) await (await sessions.of(decider)).query(forgetDecisionSql(run));
+  for (const database of concerned) await releaseSchemaLock(await sessions.of(database));
+  return recovered;
 }
 
 async function isDecided(client: ClientBase, run: string): Promise<boolean> {

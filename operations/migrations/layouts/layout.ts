@@ -27,10 +27,10 @@ export interface TrackingTable {
   readonly create: string;
   /** Reads `version` (text), `success` (boolean: false is a dirty row) of everything applied. */
   readonly read: string;
-  /** Records a migration as applied; `before` is the newest applied one before it. */
-  record(migration: TrackedMigration, before: string | undefined): string;
-  /** Removes the record of a reversed migration; `before` is the newest one that remains. */
-  remove(migration: TrackedMigration, before: string | undefined): string;
+  /** Statements that record migrations, in this order, as applied; `before` is the newest applied one before them. */
+  record(migrations: readonly TrackedMigration[], before: string | undefined): string;
+  /** Statements that remove the records of reversed migrations; `before` is the newest one that remains. */
+  remove(migrations: readonly TrackedMigration[], before: string | undefined): string;
 }
 
 export type TrackedMigration = Pick<Migration, "version" | "name" | "checksum">;

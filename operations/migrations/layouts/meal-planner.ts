@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import pg from "pg";
 import type { Migration } from "../types.ts";
+import { literal } from "../../database/query.ts";
 import { checksum, listFolder, missingUp, noMigrations, readSqlFile, refuseDuplicates } from "./files.ts";
 import { compareNumbers, normaliseNumber } from "./layout.ts";
-import type { LayoutReader } from "./layout.ts";
+import type { LayoutReader, TrackedMigration } from "./layout.ts";
 
 const rollbackFolder = "rollback";
 const fileName = /^(\d+)[_-](.+)\.sql$/;
@@ -59,15 +59,18 @@ export const mealPlanner: LayoutReader = {
       success boolean NOT NULL DEFAULT true,
       installed_on timestamptz NOT NULL DEFAULT now())`,
     read: "SELECT version::text AS version, success FROM public.schema_migrations",
-    record({ version }) {
-      const value = pg.escapeLiteral(version);
-      return `DELETE FROM public.schema_migrations WHERE version::text::numeric = ${value}; INSERT INTO public.schema_migrations (version, success, installed_on) VALUES (${value}, true, now())`;
+    record(migrations) {
+      const values = migrations.map(({ version }) => `(${literal(version)}, true, now())`).join(", ");
+      return `${removal(migrations)}; INSERT INTO public.schema_migrations (version, success, installed_on) VALUES ${values}`;
     },
-    remove({ version }) {
-      return `DELETE FROM public.schema_migrations WHERE version::text::numeric = ${pg.escapeLiteral(version)}`;
-    },
+    remove: removal,
   },
 };
+
+function removal(migrations: readonly TrackedMigration[]): string {
+  const list = migrations.map(({ version }) => version).join(", ");
+  return `DELETE FROM public.schema_migrations WHERE version::text::numeric IN (${list})`;
+}
 
 function versionedFiles(names: readonly string[]): { version: string; name: string; file: string }[] {
   return names.flatMap((file) => {

@@ -80,6 +80,19 @@ export function notPreparable(node: Node): string | undefined {
   return isTemporary(node) ? "a temporary table" : undefined;
 }
 
+const adopts = new Set<unknown>(["AT_AddInherit", "AT_AttachPartition"]);
+
+/** Whether the statement may put rows into a table, or make a name mean another table. */
+export function fills(node: Node): boolean {
+  const kinds = ["RenameStmt", "AlterObjectSchemaStmt", "CopyStmt", "CreateTableAsStmt", "VariableSetStmt"];
+  return (
+    opaqueness(node) !== undefined ||
+    kinds.includes(kindOf(node)) ||
+    // Also by a trigger of what is updated or deleted, or by becoming the parent of a table with rows.
+    some(node, (kind, { subtype }) => /^(Insert|Merge|Update|Delete)Stmt$/.test(kind) || adopts.has(subtype))
+  );
+}
+
 /** Why the statement's effect cannot be known from its text, or undefined. */
 export function opaqueness(node: Node): string | undefined {
   if ("DoStmt" in node) return "a DO block";

@@ -8,6 +8,7 @@ import type { Node, Statement } from "./parse.ts";
 import {
   changesRole,
   changesSettings,
+  fills,
   notPreparable,
   opaqueness,
   outsideTransaction,
@@ -22,6 +23,8 @@ export interface ScriptStatement {
   readonly losses: readonly Loss[];
   /** Why its effect cannot be known from its text. */
   readonly opaque: string | undefined;
+  /** Whether it may put rows into a table, or give a table another name: what was known to be empty may not be any more. */
+  readonly fills: boolean;
   /** Why a transaction with it cannot be prepared for two-phase commit. */
   readonly notPreparable: string | undefined;
 }
@@ -119,6 +122,7 @@ function described(sql: string, { line, node }: { line: number; node: Node }): S
     locks: locksOf(node),
     losses: lossesOf(node),
     opaque: opaqueness(node),
+    fills: fills(node),
     notPreparable: notPreparable(node),
   };
 }

@@ -5,7 +5,7 @@ import { describePlan } from "../../../operations/migrations/describe.ts";
 import { planDatabase } from "../../../operations/migrations/plan.ts";
 import type { DatabasePlan } from "../../../operations/migrations/plan.ts";
 import { loadParser } from "../../../operations/migrations/sql/parse.ts";
-import { stepSql } from "../../../operations/migrations/statements.ts";
+import { stepsSql } from "../../../operations/migrations/statements.ts";
 import type { LedgerRow, Migration, Observed } from "../../../operations/migrations/types.ts";
 import { isRefusal } from "../../../settings/refusal.ts";
 
@@ -197,10 +197,8 @@ describe("planning one database", () => {
     );
   });
 
-  it("runs a reversal as the owner, keeps what it destroys as the operator, and removes the record", () => {
+  it("runs a reversal as the owner, keeps what it destroys as the operator, and removes the record; what is empty needs no keeping", () => {
     const made = plan("1", { applied: ["1", "2"], ledger: [stored(m1), stored(m2)] });
-    const [step] = made.steps;
-    assert.ok(step !== undefined);
     const context = {
       run: "r",
       owner: "app_owner",
@@ -208,14 +206,28 @@ describe("planning one database", () => {
       lockTimeoutMs: 100,
       statementTimeoutMs: 0,
     };
-    assert.deepEqual(stepSql(step, "1", context).split("\n;\n"), [
+    const lines = (empty: string[]) => stepsSql(made.steps, 1, context, new Set(empty)).split("\n;\n");
+    assert.deepEqual(lines([]), [
       'SET LOCAL ROLE "app_owner"',
+      'SELECT 1 AS "rollback step"',
       "SET LOCAL ROLE NONE",
       `SELECT rollback.keep_columns(rollback.resolve('table', '"a"', 'app_owner'), 'drop', ARRAY['b']::text[], '2', 'r')`,
       'SET LOCAL ROLE "app_owner"',
       "ALTER TABLE a DROP COLUMN b",
-      "DELETE FROM public.schema_migrations WHERE version::text::numeric = '2'",
       "SET LOCAL ROLE NONE",
     ]);
+    assert.deepEqual(lines(['"a"']), [
+      'SET LOCAL ROLE "app_owner"',
+      'SELECT 1 AS "rollback step"',
+      "ALTER TABLE a DROP COLUMN b",
+      "SET LOCAL ROLE NONE",
+    ]);
+    assert.equal(
+      mealPlanner.trackingTable.remove(
+        made.steps.map(({ version, name }) => ({ version, name, checksum: "" })),
+        "1",
+      ),
+      "DELETE FROM public.schema_migrations WHERE version::text::numeric IN (2)",
+    );
   });
 });
