@@ -11,14 +11,15 @@ const mostSteps = 64;
 const mostCharacters = 200_000;
 
 /**
- * Of a long chain forward only so many steps, the last ones, are looked at one by one: a look costs as much as many steps, a
- * chain of hundreds is a new database, and what is taken back is the end of it.
+ * Of a longer chain forward only the last steps are looked at one by one: a look costs as much as many steps, a chain of
+ * hundreds is a new database, and what is taken back is the end of it.
  */
-export const lookedAt = 50;
+const longChain = 50;
+const lastOfLongChain = 20;
 
 /**
- * Cuts a plan's steps into batches. Forward, the catalogue is looked at on both sides of each of the last `lookedAt` steps
- * and of every step without a reversal, for which a draft will have to know what it changed.
+ * Cuts a plan's steps into batches. Forward, the catalogue is looked at on both sides of each step (of the last ones of
+ * a long chain), and of every step without a reversal, for which a draft will have to know what it changed.
  */
 export function batches(steps: readonly Step[]): Batch[] {
   const result: Batch[] = [];
@@ -42,5 +43,6 @@ export function batches(steps: readonly Step[]): Batch[] {
 }
 
 function alone(steps: readonly Step[], index: number): boolean {
-  return index >= steps.length - lookedAt || steps[index]?.migration?.down === undefined;
+  const each = steps.length <= longChain || index >= steps.length - lastOfLongChain;
+  return each || steps[index]?.migration?.down === undefined;
 }

@@ -188,6 +188,60 @@ export async function fingerprintNow(client: ClientBase, tracking: TrackingName)
   return fingerprint;
 }
 
+/**
+ * A cheap mark of the catalogue's row versions: equal marks mean that nothing was changed at all, different ones mean nothing
+ * (a restored dump has other row versions). Thousands of objects are marked in milliseconds, while describing them takes long.
+ */
+export async function catalogueMark(client: ClientBase): Promise<string> {
+  const { mark } = await rowOf(client, z.object({ mark: z.string() }), markSql);
+  return mark;
+}
+
+const version = (oid: string) =>
+  `bit_xor(hashint8extended(${oid}::bigint, x.xmin::text::bigint)) || ':' || count(*)`;
+const ofRelation = (catalog: string, relation: string, oid = "x.oid") =>
+  `SELECT '${catalog}' AS catalog, ${version(oid)} AS mark FROM ${catalog} x JOIN rel ON rel.oid = x.${relation}`;
+const ofSchema = (catalog: string, namespace: string) =>
+  `SELECT '${catalog}' AS catalog, ${version("x.oid")} AS mark FROM ${catalog} x JOIN ns ON ns.oid = x.${namespace}`;
+const ofUsers = (catalog: string, object: string, oid = "x.oid") =>
+  `SELECT '${catalog}' AS catalog, ${version(oid)} AS mark FROM ${catalog} x WHERE x.${object} >= 16384`;
+
+// The owner's ids of what `catalogueSql` reads; role memberships are left out, as releases come and go.
+const markSql = `
+WITH ns AS MATERIALIZED (
+  SELECT oid FROM pg_namespace WHERE nspname NOT IN ('rollback', 'information_schema') AND nspname !~ '^pg_'
+), rel AS MATERIALIZED (SELECT c.oid FROM pg_class c JOIN ns ON ns.oid = c.relnamespace)
+SELECT coalesce(string_agg(catalog || mark, ' ' ORDER BY catalog COLLATE "C"), '') AS mark FROM (
+  SELECT 'pg_namespace' AS catalog, ${version("x.oid")} AS mark FROM pg_namespace x JOIN ns ON ns.oid = x.oid
+  UNION ALL ${[
+    ofSchema("pg_class", "relnamespace"),
+    ofSchema("pg_proc", "pronamespace"),
+    ofSchema("pg_type", "typnamespace"),
+    ofSchema("pg_constraint", "connamespace"),
+    ofSchema("pg_operator", "oprnamespace"),
+    ofSchema("pg_opclass", "opcnamespace"),
+    ofSchema("pg_collation", "collnamespace"),
+    ofSchema("pg_ts_config", "cfgnamespace"),
+    ofSchema("pg_ts_dict", "dictnamespace"),
+    ofSchema("pg_statistic_ext", "stxnamespace"),
+    ofRelation("pg_attribute", "attrelid", "x.attrelid::bigint * 2048 + x.attnum"),
+    ofRelation("pg_attrdef", "adrelid"),
+    ofRelation("pg_index", "indexrelid", "x.indexrelid"),
+    ofRelation("pg_sequence", "seqrelid", "x.seqrelid"),
+    ofRelation("pg_trigger", "tgrelid"),
+    ofRelation("pg_rewrite", "ev_class"),
+    ofRelation("pg_policy", "polrelid"),
+    ofRelation("pg_inherits", "inhrelid", "x.inhrelid::bigint * 4294967296 + x.inhparent::bigint"),
+    ofUsers("pg_enum", "oid"),
+    ofUsers("pg_cast", "oid"),
+    ofUsers("pg_event_trigger", "oid"),
+    ofUsers("pg_publication", "oid"),
+    ofUsers("pg_foreign_server", "oid"),
+    ofUsers("pg_default_acl", "oid"),
+    ofUsers("pg_description", "objoid", "x.objoid::bigint * 2048 + x.objsubid"),
+  ].join("\n  UNION ALL ")}
+) AS marks`;
+
 const separator = "\u001f";
 
 function sha256(text: string): string {

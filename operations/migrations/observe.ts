@@ -5,7 +5,13 @@ import { Refusal } from "../../settings/refusal.ts";
 import { connect } from "../database/connection.ts";
 import type { ConnectionOptions, Server } from "../database/connection.ts";
 import { rowOf, rowsOf } from "../database/query.ts";
-import { compareCatalogues, describeChanges, fingerprintNow, readCatalogue } from "./fingerprint.ts";
+import {
+  catalogueMark,
+  compareCatalogues,
+  describeChanges,
+  fingerprintNow,
+  readCatalogue,
+} from "./fingerprint.ts";
 import { readerOf } from "./layouts/index.ts";
 import type { LayoutReader } from "./layouts/layout.ts";
 import { recordedCatalogue } from "./ledger/write.ts";
@@ -201,10 +207,12 @@ export async function drift(client: ClientBase, reader: LayoutReader): Promise<s
   try {
     const [recorded] = await rowsOf(
       client,
-      z.object({ fingerprint: z.string() }),
-      "SELECT fingerprint FROM rollback.catalogue",
+      z.object({ fingerprint: z.string(), mark: z.string().nullable() }),
+      // The ledger may still be of a version without the mark.
+      "SELECT fingerprint, to_jsonb(c) ->> 'mark' AS mark FROM rollback.catalogue c",
     );
     if (recorded === undefined) return [];
+    if (recorded.mark === (await catalogueMark(client))) return [];
     if (recorded.fingerprint === (await fingerprintNow(client, reader.trackingTable))) return [];
     const before = await recordedCatalogue(client);
     const now = await readCatalogue(client, reader.trackingTable);

@@ -6,7 +6,7 @@ import { identifier, rowOf } from "../database/query.ts";
 import { batches } from "./batches.ts";
 import type { Batch } from "./batches.ts";
 import { asStepError } from "./failures.ts";
-import { compareCatalogues, fingerprintOf, readCatalogue } from "./fingerprint.ts";
+import { catalogueMark, compareCatalogues, fingerprintOf, readCatalogue } from "./fingerprint.ts";
 import type { Catalogue } from "./fingerprint.ts";
 import { appendEvent, recordApplied, recordCatalogue, recordEnded } from "./ledger/write.ts";
 import type { LedgerEntry } from "./ledger/write.ts";
@@ -193,7 +193,7 @@ async function finish(
     if (options.onDifference === "refuse") throw notRestored(plan, differences);
     for (const line of differences) options.warn(`${plan.database}: ${line}`);
   }
-  await recordCatalogue(client, fingerprint, catalogue);
+  await recordCatalogue(client, fingerprint, await catalogueMark(client), catalogue);
   await appendEvent(client, context.run, "schema", {
     from: plan.from ?? beforeFirst,
     to: plan.to,

@@ -112,4 +112,8 @@ ${archiveFunctions}
 REVOKE ALL ON ALL TABLES IN SCHEMA rollback FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA rollback FROM PUBLIC;
 `,
+  `
+ALTER TABLE rollback.catalogue ADD COLUMN mark text;
+COMMENT ON COLUMN rollback.catalogue.mark IS 'Row versions of the catalogue: the same mark means that nothing was changed.';
+`,
 ];

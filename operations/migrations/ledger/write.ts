@@ -60,12 +60,14 @@ export async function recordEnded(
 export async function recordCatalogue(
   client: ClientBase,
   fingerprint: string,
+  mark: string,
   catalogue: Catalogue,
 ): Promise<void> {
   await client.query(
-    `INSERT INTO rollback.catalogue (single, fingerprint, objects, at) VALUES (true, $1, $2::jsonb, now())
-     ON CONFLICT (single) DO UPDATE SET fingerprint = excluded.fingerprint, objects = excluded.objects, at = excluded.at`,
-    [fingerprint, JSON.stringify(Object.fromEntries(catalogue))],
+    `INSERT INTO rollback.catalogue (single, fingerprint, mark, objects, at) VALUES (true, $1, $2, $3::jsonb, now())
+     ON CONFLICT (single) DO UPDATE
+     SET fingerprint = excluded.fingerprint, mark = excluded.mark, objects = excluded.objects, at = excluded.at`,
+    [fingerprint, mark, JSON.stringify(Object.fromEntries(catalogue))],
   );
 }
 
