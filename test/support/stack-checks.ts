@@ -44,7 +44,7 @@ export function dumpsOf(stack: ScratchStack): Promise<ListedDump[]> {
 export async function askStack(
   stack: ScratchStack,
   path: string,
-  init: RequestInit = {},
+  init: Omit<RequestInit, "headers"> & { readonly headers?: Readonly<Record<string, string>> } = {},
 ): Promise<{ status: number; release: string | null; retryAfter: string | null; body: string }> {
   const answer = await fetch(`${stack.url}${path}`, {
     ...init,

@@ -15,10 +15,9 @@ function containersIn(names: readonly string[] | undefined): string[] {
 /** A target that is not healthy within 8 s instead of a minute has failed. */
 function impatient(config: Config): Config {
   const services = z.record(z.string(), z.looseObject({})).parse(config["rollback:services"]);
-  const changed = Object.entries(services).map(([name, service]) => [
-    name,
-    { ...service, healthDeadline: "8s" },
-  ]);
+  const changed = Object.entries(services).map(
+    ([name, service]) => [name, { ...service, healthDeadline: "8s" }] as const,
+  );
   return { ...config, "rollback:services": Object.fromEntries(changed) };
 }
 
