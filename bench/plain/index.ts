@@ -10,23 +10,28 @@ import { recordedStack, type RecordedResource } from "./recorded.ts";
  * --show-secrets` has recorded them in `resources.json` beside the project file, with the same parents, dependencies and
  * providers, and without hooks and observation.
  */
-class Custom extends pulumi.CustomResource {}
 class Provider extends pulumi.ProviderResource {}
 
-// Loaded as a program that names them would load them: the SDKs read a class's file at its first use.
-const loaded = [
-  docker.Container,
-  docker.Network,
-  docker.Volume,
-  postgresql.Role,
-  postgresql.Database,
-  postgresql.Grant,
-  postgresql.Schema,
-  postgresql.DefaultPrivileges,
-  postgresql.Extension,
-  postgresql.Provider,
-];
-if (!loaded.every((each) => typeof each === "function")) throw new Error("an SDK lacks a class");
+/** A class of an SDK; what it takes as arguments is what the state has as inputs. */
+type ResourceClass = new (
+  name: string,
+  args: never,
+  options: pulumi.CustomResourceOptions,
+) => pulumi.CustomResource;
+
+// The SDKs' own classes, as every program uses them: they hand on all properties of a type, given or not, which costs.
+const classes: Readonly<Record<string, ResourceClass>> = {
+  "pulumi:index:Stash": pulumi.Stash,
+  "docker:index/container:Container": docker.Container,
+  "docker:index/network:Network": docker.Network,
+  "docker:index/volume:Volume": docker.Volume,
+  "postgresql:index/role:Role": postgresql.Role,
+  "postgresql:index/database:Database": postgresql.Database,
+  "postgresql:index/grant:Grant": postgresql.Grant,
+  "postgresql:index/schema:Schema": postgresql.Schema,
+  "postgresql:index/defaultPrivileges:DefaultPrivileges": postgresql.DefaultPrivileges,
+  "postgresql:index/extension:Extension": postgresql.Extension,
+};
 
 const text = readFileSync(path.join(pulumi.getRootDirectory(), "resources.json"), "utf8");
 const { resources, outputs } = recordedStack(text, (value) => pulumi.secret(value));
@@ -49,7 +54,10 @@ function register(resource: RecordedResource): pulumi.Resource {
   };
   if (type.startsWith("pulumi:providers:")) return new Provider(type.replace(/^.*:/, ""), name, inputs, more);
   const own = provider === undefined ? undefined : known.get(provider);
-  return new Custom(type, name, inputs, { ...more, ...(own instanceof Provider && { provider: own }) });
+  const Class = classes[type];
+  if (Class === undefined) throw new Error(`no class for ${type}: add it to bench/plain/index.ts`);
+  // Inputs of this very class, as the engine has recorded them: nothing here could know them better.
+  return new Class(name, inputs as never, { ...more, ...(own instanceof Provider && { provider: own }) });
 }
 
 export default outputs;
