@@ -1,6 +1,7 @@
 import { applySettings } from "../operations/database/settings-change.ts";
 import { waitUntilReady } from "../operations/database/connection.ts";
 import { access } from "../operations/plan/access.ts";
+import { assertStillOurs } from "./claim.ts";
 import type { EffectDefinition } from "./effect.ts";
 
 /** Milliseconds; a server that replays its log after a crash needs a while. */
@@ -21,6 +22,7 @@ export const ready: EffectDefinition = {
     const { settings, names } = run.context;
     const server = access(settings);
     await waitUntilReady(server, startDeadline, run.status);
+    await assertStillOurs(run.context);
     if (settings.cluster.kind === "own")
       await applySettings(server, names.postgres, settings.cluster.settings, run.say);
   },
