@@ -99,6 +99,13 @@ function tls({ ssl }: Server): pg.ClientConfig["ssl"] {
   }
 }
 
+export interface WaitOptions {
+  /** Default `postgres`. */
+  readonly database?: string;
+  /** Asked between two attempts; throws when waiting is of no use any more. */
+  readonly hopeless?: () => Promise<void>;
+}
+
 /**
  * Waits until the server takes connections, asking ever less often (50 ms to 1 s), and says each new reason once.
  * Throws the last Refusal when `deadlineMs` milliseconds have passed; a wrong password is thrown at once.
@@ -107,7 +114,7 @@ export async function waitUntilReady(
   server: Server,
   deadlineMs: number,
   say: Say,
-  database = "postgres",
+  { database = "postgres", hopeless }: WaitOptions = {},
 ): Promise<void> {
   const end = Date.now() + deadlineMs;
   let said = "";
@@ -119,6 +126,7 @@ export async function waitUntilReady(
     } catch (error) {
       if (!isUnreachable(error) && !isServerFull(error)) throw error;
       if (Date.now() + pause > end) throw error;
+      await hopeless?.();
       const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : "";
       if (reason !== said) say(`waiting for PostgreSQL: ${reason.replace(/^refused [A-Z_]+: /, "")}`);
       said = reason;

@@ -6,6 +6,8 @@ export interface DockerOptions {
   readonly input?: string;
   /** Milliseconds until the client is ended (default 60 s). */
   readonly timeoutMs?: number;
+  /** Returns what came on standard error as well, as it came; for `docker logs` (default false). */
+  readonly errorsToo?: boolean;
 }
 
 /**
@@ -15,11 +17,12 @@ export interface DockerOptions {
  */
 export async function docker(args: readonly string[], options: DockerOptions = {}): Promise<string> {
   try {
-    const { stdout } = await execa("docker", args, {
+    const { stdout, all } = await execa("docker", args, {
+      all: options.errorsToo ?? false,
       timeout: options.timeoutMs ?? 60_000,
       ...(options.input === undefined ? { stdin: "ignore" as const } : { input: options.input }),
     });
-    return stdout;
+    return all ?? stdout;
   } catch (error) {
     throw asDockerError(args, error);
   }

@@ -1,5 +1,6 @@
 import { waitUntilReady } from "../database/connection.ts";
 import type { ObservedContainer } from "../docker/observe.ts";
+import { refuseIfInVain } from "../docker/in-vain.ts";
 import { docker } from "../docker/run.ts";
 import { stackLabels, stackNames } from "../../settings/stack-names.ts";
 import type { OwnCluster, Settings } from "../../settings/types.ts";
@@ -30,7 +31,7 @@ export async function wakeServer(
   say(`${postgres} does not run: starting it on ${cluster.volume} to see what it holds`);
   await docker(existing === undefined ? wakeArguments(settings, cluster, network) : ["start", postgres]);
   try {
-    await waitUntilReady(access(settings), deadline, say);
+    await waitUntilReady(access(settings), deadline, say, { hopeless: () => refuseIfInVain(postgres) });
   } catch (error) {
     if (existing === undefined) await docker(["rm", "-f", postgres]);
     say(
