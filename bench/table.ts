@@ -18,9 +18,12 @@ export function cell({ value, unit, min, max, ratio }: Result): string {
   ].join("\n");
 }
 
+/** More metrics than this are laid out downwards, so that a table fits a screen. */
+const widest = 9;
+
 /**
- * Tables of all results: cases with the same metrics share one, a line each, a column for each metric. What a line is
- * compared with stands below its name.
+ * Tables of all results: cases with the same metrics share one, a line for each case and a column for each metric, or
+ * the other way round when there are many metrics. What a case is compared with stands below its name.
  */
 export function tables(results: readonly Result[]): string {
   const cases = [...Map.groupBy(results, (result) => JSON.stringify([result.bench, result.case])).values()];
@@ -32,16 +35,30 @@ export function tables(results: readonly Result[]): string {
 
 function tableOf(cases: readonly (readonly Result[])[]): string {
   const [first = []] = cases;
-  const table = new Table({
-    head: [first[0]?.bench ?? "", ...first.map(({ metric }) => metric.replace(" ", "\n"))],
-    colAligns: ["left", ...first.map(() => "right" as const)],
-    style: { head: [], border: [] },
-  });
-  for (const results of cases) {
-    const against = results.find((result) => result.against !== null)?.against;
-    const name = results[0]?.case ?? "";
-    table.push([against === undefined ? name : `${name}\n× against: ${against}`, ...results.map(cell)]);
+  const bench = first[0]?.bench ?? "";
+  const names = cases.map(nameOf);
+  const metrics = first.map(({ metric }) => metric);
+  if (metrics.length <= widest) {
+    const rows = cases.map((results, n) => [names[n] ?? "", ...results.map(cell)]);
+    return drawn([bench, ...metrics.map((metric) => metric.replace(" ", "\n"))], rows);
   }
+  const rows = first.map(({ metric }, n) => [
+    metric,
+    ...cases.map(({ [n]: result }) => (result === undefined ? "" : cell(result))),
+  ]);
+  return drawn([bench, ...names.map((name) => name.replaceAll(/[,:] /g, "\n"))], rows);
+}
+
+function nameOf(results: readonly Result[]): string {
+  const against = results.find((result) => result.against !== null)?.against;
+  const name = results[0]?.case ?? "";
+  return against === undefined ? name : `${name}\n× against: ${against}`;
+}
+
+function drawn(head: string[], rows: readonly string[][]): string {
+  const colAligns = head.map((_, n) => (n === 0 ? ("left" as const) : ("right" as const)));
+  const table = new Table({ head, colAligns, style: { head: [], border: [] } });
+  table.push(...rows);
   return table.toString();
 }
 

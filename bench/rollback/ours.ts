@@ -5,7 +5,7 @@ import { linesOf } from "../../test/support/stack-events.ts";
 import { createStack, type ScratchStack } from "../../test/support/stack.ts";
 import type { Report } from "../report.ts";
 import { tryUnderLoad } from "./measure.ts";
-import { heldMs, stepTimes, type Timed } from "./steps.ts";
+import { heldMs, laidOut, stepTimes, type Timed } from "./steps.ts";
 
 /** A release that has just been deployed, and the configuration before it. */
 interface Scene {
@@ -77,7 +77,8 @@ export async function measureOurs(report: Report, stack: ScratchStack): Promise<
       },
     });
     const said = events.map(({ event }) => event);
-    report.sample(`${name}: held`, "held", "ms", heldMs(linesOf(said, "traffic")));
-    for (const { step, ms } of stepTimes(started, events)) report.sample(`${name}: steps`, step, "ms", ms);
+    const steps = `${name}: steps`;
+    report.sample(steps, "requests held", "ms", heldMs(linesOf(said, "traffic")));
+    for (const { step, ms } of laidOut(stepTimes(started, events))) report.sample(steps, step, "ms", ms);
   }
 }

@@ -12,6 +12,34 @@ export interface StepTime {
   readonly ms: number;
 }
 
+/** All steps in the order of the runbook, so that runs of different kinds can be laid side by side. */
+export const runbook = [
+  "until the first step",
+  "preflight",
+  "create containers",
+  "ready",
+  "flags",
+  "backup",
+  "fence",
+  "schema",
+  "create roles",
+  "caches",
+  "containers",
+  "traffic",
+  "verification",
+  "delete roles",
+  "delete containers",
+] as const;
+
+/** `times` in the order of the runbook, 0 for what the run did not need; what the runbook does not know comes last. Pure. */
+export function laidOut(times: readonly StepTime[]): StepTime[] {
+  const known: readonly string[] = runbook;
+  return [
+    ...known.map((step) => ({ step, ms: times.find((time) => time.step === step)?.ms ?? 0 })),
+    ...times.filter(({ step }) => !known.includes(step)),
+  ];
+}
+
 /** The effects, the containers and the roles that are made, and what comes before the first of them. Pure. */
 export function stepTimes(started: number, events: readonly Timed[]): StepTime[] {
   const begun = new Map<string, number>();

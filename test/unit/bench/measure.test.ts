@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { isCalm, seenSince } from "../../../bench/rollback/measure.ts";
-import { heldMs, stepTimes, type Timed } from "../../../bench/rollback/steps.ts";
+import { heldMs, laidOut, runbook, stepTimes, type Timed } from "../../../bench/rollback/steps.ts";
 import type { RequestRecord } from "../../support/load-report.ts";
 import type { EngineEvent } from "../../support/stack-events.ts";
 
@@ -90,6 +90,22 @@ describe("the steps of a run", () => {
 
   it("are none in a run that changed nothing", () => {
     assert.deepEqual(stepTimes(0, [step(10, "begins", stash, "fence", "same")]), []);
+  });
+
+  it("can be laid side by side, whatever a run needed", () => {
+    const times = laidOut([
+      { step: "schema", ms: 300 },
+      { step: "something new", ms: 5 },
+      { step: "fence", ms: 100 },
+    ]);
+    assert.deepEqual(
+      times.map(({ step }) => step),
+      [...runbook, "something new"],
+    );
+    assert.deepEqual(
+      times.filter(({ ms }) => ms > 0).map(({ ms }) => ms),
+      [100, 300, 5],
+    );
   });
 
   it("tell for how long requests were held", () => {

@@ -55,6 +55,14 @@ describe("a bench's tables", () => {
     assert.match(second, /engine.*240 ms/);
   });
 
+  it("lay many metrics out downwards", () => {
+    const { sample, results } = collector("rollback");
+    for (let n = 1; n <= 10; n += 1) for (const name of ["a", "b"]) sample(name, `step ${n}`, "ms", n);
+    const text = tables(results());
+    assert.match(text, /│ rollback │ +a │ +b │/);
+    assert.match(text, /│ step 10 +│ 10 ms │ 10 ms │/);
+  });
+
   it("say what they were measured on and how often", () => {
     assert.match(
       machineLine(machine, 3),
