@@ -67,7 +67,6 @@ describe("a release with migrations, deployed and taken back under load", functi
     assert.equal(switchTo(seen.load.records, "1.2.0", seen.since).strays, 0);
     const held = heldFor(seen.ended);
     assert.ok(held !== undefined, "requests were held");
-    assert.ok(seen.load.report.slowest < 3_500, `slowest: ${seen.load.report.slowest} ms`);
   });
 
   it("keeps what the reversal dropped, and a dump of the moment before", async () => {
