@@ -17,6 +17,11 @@ const context = await prepareRun(settings, await wasInitialised(), {
 });
 const hooks = registerHooks(context);
 
+// The SDK records a stack trace for every property of every resource, which takes longer than all the rest of a run without
+// changes. Errors of the steps themselves arise later and keep theirs.
+const traced = Error.stackTraceLimit;
+Error.stackTraceLimit = 0;
+
 const preflight = effect(hooks, "preflight", {});
 const net = network(hooks, { dependsOn: preflight });
 const flags = flagsVolume(hooks, { dependsOn: preflight });
@@ -44,6 +49,7 @@ const roles = new ReleaseRoles("roles", { hooks, cluster, after: [schema] });
 const healthy = effect(hooks, "containers", { dependsOn: roles });
 const traffic = effect(hooks, "traffic", { dependsOn: [healthy, cleared] });
 const verification = effect(hooks, "verification", { dependsOn: traffic });
+Error.stackTraceLimit = traced;
 
 /** Set by the first successful run; from then on a missing server is a fault, no longer a beginning. */
 export const initialised = verification.input.apply(() => true);

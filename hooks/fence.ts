@@ -1,11 +1,10 @@
 import { closeRoles } from "../operations/database/fence.ts";
 import { createRestorePoint } from "../operations/database/restore-point.ts";
 import { access } from "../operations/plan/access.ts";
-import { openHold } from "../operations/traffic/lease.ts";
 import { drain } from "../operations/traffic/drain.ts";
 import { assertStillOurs } from "./claim.ts";
 import type { EffectDefinition } from "./effect.ts";
-import { engineIsAlive } from "./engine.ts";
+import { holdRequests } from "./hold.ts";
 
 /**
  * Keeps everybody out of what is about to change: requests wait at the door, those in flight finish, and the database
@@ -28,14 +27,7 @@ export const fence: EffectDefinition = {
       say("nothing to fence");
       return;
     }
-    notes.heldSince = Date.now();
-    notes.lease = await openHold(names.door, {
-      hold: settings.gateway.hold,
-      held: settings.gateway.held,
-      // A gate that was closed had its reason: nothing that this run has done so far makes it right to open it.
-      then: context.world.gateway.rest,
-      alive: engineIsAlive,
-    });
+    const lease = await holdRequests(context);
     const left = await drain(names, settings.gateway.drain, run.status);
     say(
       left === 0
@@ -44,7 +36,7 @@ export const fence: EffectDefinition = {
     );
     if (change.closing.length === 0) return;
     // From here on the release that was serving cannot work: a program that dies now must leave a closed gate behind.
-    await notes.lease.expireInto("closed");
+    await lease.expireInto("closed");
     await assertStillOurs(context);
     const { changed, ended } = await closeRoles(access(settings), change.closing, context.session);
     notes.closed = changed;

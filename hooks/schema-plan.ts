@@ -1,5 +1,5 @@
 import { sessionName } from "../operations/journal/run-token.ts";
-import type { Connect } from "../operations/migrations/observe.ts";
+import type { Connect } from "../operations/migrations/connect.ts";
 import { observer, planSchemaChange, type SchemaPlan } from "../operations/migrations/schema-plan.ts";
 import { access } from "../operations/plan/access.ts";
 import { connectorTo } from "../operations/plan/schema.ts";

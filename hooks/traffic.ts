@@ -2,7 +2,9 @@ import { settle } from "../operations/traffic/drain.ts";
 import { openGate } from "../operations/traffic/gate.ts";
 import { routerConfig } from "../operations/traffic/router-config.ts";
 import { applyRoutes } from "../operations/traffic/routes.ts";
+import type { RunContext } from "./context.ts";
 import type { EffectDefinition } from "./effect.ts";
+import { holdRequests } from "./hold.ts";
 
 /** The router gets the routes of the live releases, requests that were held go there, and those in flight elsewhere end. */
 export const traffic: EffectDefinition = {
@@ -14,6 +16,7 @@ export const traffic: EffectDefinition = {
   carryOut: async (run) => {
     run.requires("schema", "containers", "caches");
     const { settings, gateway, names, notes } = run.context;
+    await holdForTheSwitch(run.context);
     await applyRoutes(names.router, routerConfig(gateway));
     notes.switched = true;
     if (notes.lease === undefined) await openGate(names.door);
@@ -31,3 +34,13 @@ export const traffic: EffectDefinition = {
       run.say(`some requests to what leaves outlasted the drain of ${settings.gateway.drain / 1000} s`);
   },
 };
+
+/**
+ * While a router reloads, its old and its new workers take requests side by side for a moment. A door that holds across
+ * it lets nobody in to what leaves once the first answer has come from what arrives.
+ */
+async function holdForTheSwitch(context: RunContext): Promise<void> {
+  const { notes, world, gateway } = context;
+  const switches = world.gateway.routes !== routerConfig(gateway).generation;
+  if (notes.lease === undefined && world.gateway.mode === "open" && switches) await holdRequests(context);
+}

@@ -11,16 +11,14 @@ import type { Moment, Part } from "./commit.ts";
 import { connectionLost, isPassing, lockedOut } from "./failures.ts";
 import { ensureLedger } from "./ledger/ensure.ts";
 import { takeSchemaLock } from "./lock.ts";
-import type { Connect } from "./observe.ts";
+import type { Connect } from "./connect.ts";
 import { hasWork } from "./plan.ts";
 import type { DatabasePlan } from "./plan.ts";
 import type { SchemaPlan } from "./schema-plan.ts";
-import { keepSessions } from "./sessions.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Step } from "./steps.ts";
 import { lockHolders } from "./table-locks.ts";
 import { runTransaction } from "./transaction.ts";
-import { recoverWith } from "./two-phase.ts";
 
 export interface CarryOutOptions {
   /** Called before each step, e.g. to show progress. */
@@ -72,27 +70,12 @@ export interface Archived {
 const impatientTries = 3;
 
 /**
- * Carries a plan out: one transaction per database, over several databases all or none. Finds nothing to do when the plan has
- * no work. Throws Refusals `SCHEMA_BUSY`, `SCHEMA_LOCKED`, `SCHEMA_MOVED`, `SCHEMA_STEP_FAILED`, `SCHEMA_NOT_RESTORED`,
- * `SCHEMA_CONNECTION_LOST`, `SCHEMA_OWNER`; after each of them every database is as it was before.
+ * Carries a plan out over sessions that are already there: one transaction per database, over several databases all or
+ * none; `open` is for what needs a session of its own. Finds nothing to do when the plan has no work. Throws Refusals
+ * `SCHEMA_BUSY`, `SCHEMA_LOCKED`, `SCHEMA_MOVED`, `SCHEMA_STEP_FAILED`, `SCHEMA_NOT_RESTORED`, `SCHEMA_CONNECTION_LOST`,
+ * `SCHEMA_OWNER`; after each of them every database is as it was before.
  */
 export async function carryOut(
-  plan: SchemaPlan,
-  open: Connect,
-  options: CarryOutOptions = {},
-): Promise<SchemaResult> {
-  const sessions = keepSessions(open);
-  try {
-    const databases = plan.databases.map((each) => each.database);
-    await recoverWith(sessions, databases, options.busyMs);
-    return await carryOutWith(sessions, plan, open, options);
-  } finally {
-    await sessions.close();
-  }
-}
-
-/** As `carryOut` over sessions that are already there; `open` is for what needs a session of its own. */
-export async function carryOutWith(
   sessions: Sessions,
   plan: SchemaPlan,
   open: Connect,

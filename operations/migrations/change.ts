@@ -1,7 +1,7 @@
-import { carryOutWith } from "./carry-out.ts";
+import { carryOut } from "./carry-out.ts";
 import type { CarryOutOptions, SchemaResult } from "./carry-out.ts";
 import { takeSchemaLock } from "./lock.ts";
-import type { Connect } from "./observe.ts";
+import type { Connect } from "./connect.ts";
 import { observerOver, planSchemaChange } from "./schema-plan.ts";
 import type { SchemaPlan, SchemaRequest } from "./schema-plan.ts";
 import { keepSessions } from "./sessions.ts";
@@ -31,7 +31,7 @@ export async function changeSchema(
     if (recovered.length > 0) options.onRecovered?.(recovered);
     const plan = await planSchemaChange({ ...request, databases, observe: observerOver(sessions.lend) });
     options.onPlan?.(plan);
-    return await carryOutWith(sessions, plan, open, options);
+    return await carryOut(sessions, plan, open, options);
   } finally {
     await sessions.close();
   }

@@ -5,7 +5,7 @@ import { literal } from "../database/query.ts";
 import { connectionLost, unfinished } from "./failures.ts";
 import { hasEvent } from "./ledger/write.ts";
 import { takeSchemaLock } from "./lock.ts";
-import type { Connect } from "./observe.ts";
+import type { Connect } from "./connect.ts";
 import { isPreparable } from "./plan.ts";
 import type { DatabasePlan } from "./plan.ts";
 import { decisionSql, forgetDecisionSql, preparedName } from "./two-phase.ts";

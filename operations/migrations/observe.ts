@@ -1,9 +1,7 @@
-import type { Client, ClientBase } from "pg";
+import type { ClientBase } from "pg";
 import { z } from "zod";
 import type { Database } from "../../settings/types.ts";
 import { Refusal } from "../../settings/refusal.ts";
-import { connect } from "../database/connection.ts";
-import type { ConnectionOptions, Server } from "../database/connection.ts";
 import { rowOf, rowsOf } from "../database/query.ts";
 import {
   catalogueMark,
@@ -15,18 +13,11 @@ import {
 import { readerOf } from "./layouts/index.ts";
 import type { LayoutReader } from "./layouts/layout.ts";
 import { recordedCatalogue } from "./ledger/write.ts";
+import type { Connect } from "./connect.ts";
 import { freshConnections } from "./sessions.ts";
 import { quoteName } from "./sql/names.ts";
 import { stepClasses } from "./types.ts";
 import type { LedgerRow, Observed, TableName, TrackedRow } from "./types.ts";
-
-/** Opens a connection to a database of the stack, as the operator. The caller closes it. */
-export type Connect = (database: string) => Promise<Client>;
-
-/** Connects to any database of a server with the same options. */
-export function connector(server: Server, options: ConnectionOptions = {}): Connect {
-  return (database) => connect(server, database, options);
-}
 
 /** Where a database stands; see `currentVersions`. */
 export interface CurrentVersion {

@@ -1,6 +1,6 @@
 import type { Client } from "pg";
 import { close } from "../database/connection.ts";
-import type { Connect } from "./observe.ts";
+import type { Connect } from "./connect.ts";
 
 /** Lends a connection to a database for the time of `work`. */
 export type Lend = <T>(database: string, work: (client: Client) => Promise<T>) => Promise<T>;

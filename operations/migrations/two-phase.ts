@@ -2,7 +2,7 @@ import type { ClientBase } from "pg";
 import { z } from "zod";
 import { literal, rowsOf } from "../database/query.ts";
 import { releaseSchemaLock, takeSchemaLock } from "./lock.ts";
-import type { Connect } from "./observe.ts";
+import type { Connect } from "./connect.ts";
 import { keepSessions } from "./sessions.ts";
 import type { Sessions } from "./sessions.ts";
 

@@ -1,6 +1,7 @@
 import type { Server } from "../database/connection.ts";
 import { readMigrations, readerOf } from "../migrations/layouts/index.ts";
-import { connector, currentVersions, type Connect } from "../migrations/observe.ts";
+import { connector, type Connect } from "../migrations/connect.ts";
+import { currentVersions } from "../migrations/observe.ts";
 import { migrationOrder } from "../migrations/order.ts";
 import type { Database } from "../../settings/types.ts";
 

@@ -6,8 +6,8 @@ import type { Client } from "pg";
 import { z } from "zod";
 import type { ConnectionOptions, Server } from "../../operations/database/connection.ts";
 import { close, connect, withClient } from "../../operations/database/connection.ts";
-import { connector } from "../../operations/migrations/observe.ts";
-import type { Connect } from "../../operations/migrations/observe.ts";
+import { connector } from "../../operations/migrations/connect.ts";
+import type { Connect } from "../../operations/migrations/connect.ts";
 import type { Database, Layout } from "../../settings/types.ts";
 import type { TestPostgres } from "./postgres.ts";
 
