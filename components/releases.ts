@@ -85,6 +85,8 @@ export class ReleaseRoles extends pulumi.ComponentResource {
         parent: this,
         provider: cluster.provider,
         dependsOn,
+        // A kill between the drop of a role and its record would make every later run fail; it is closed instead.
+        retainOnDelete: true,
         hooks: hooks.before("role"),
       });
     }

@@ -1,10 +1,11 @@
 import { isRunning, observeContainers } from "../operations/docker/observe.ts";
 import { docker } from "../operations/docker/run.ts";
-import { openRoles } from "../operations/database/fence.ts";
+import { openRoles, retireRoles } from "../operations/database/fence.ts";
 import { observeServer } from "../operations/database/observe.ts";
 import { writeFinished, writeWayBack } from "../operations/journal/journal.ts";
 import { access, applicationName } from "../operations/plan/access.ts";
 import { connectorTo, observeSchema } from "../operations/plan/schema.ts";
+import { rolesToRetire } from "../operations/plan/change.ts";
 import { journalKey, runRecord } from "../operations/plan/record.ts";
 import { formerRoutes } from "../operations/plan/former.ts";
 import { applyRoutes } from "../operations/traffic/routes.ts";
@@ -39,6 +40,7 @@ export const verification: EffectDefinition = {
     if (wrong.length > 0) throw await unproven(context, wrong);
     await baked(run);
     await stopUnfit(context);
+    await retireRoles(access(settings), rolesToRetire(settings, context.world, desired), context.session);
     await finish(context);
     say(summary(context));
   },

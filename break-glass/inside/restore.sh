@@ -8,6 +8,7 @@ if [ "$(echo "SELECT count(*) FROM pg_database WHERE datname = :'new'" | sql pos
   exit 0
 fi
 sql postgres <<'SQL'
+SET client_min_messages = warning;
 DROP DATABASE IF EXISTS :"part";
 CREATE DATABASE :"part" OWNER :"owner" TEMPLATE template0 ENCODING 'UTF8';
 SQL

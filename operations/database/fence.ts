@@ -77,6 +77,31 @@ export async function closeRoles(
   );
 }
 
+/**
+ * Lets nobody log in as one of the roles any more, but leaves sessions in peace: for releases that left, whose containers
+ * are about to stop and may have something to write until then. They are kept, as only the engine knows whether its
+ * state still lists them; `removeOrphanRole` makes room when one comes back. Roles that do not exist are skipped.
+ * @returns those that could log in before.
+ */
+export async function retireRoles(
+  server: Server,
+  roles: readonly string[],
+  options: ConnectionOptions = {},
+): Promise<readonly string[]> {
+  if (roles.length === 0) return [];
+  return withClient(
+    server,
+    "postgres",
+    async (client) => {
+      const states = await readRoles(client, roles);
+      const open = [...states.values()].filter(({ login }) => login).map(({ name }) => name);
+      await setLogin(client, open, "NOLOGIN");
+      return open;
+    },
+    options,
+  );
+}
+
 /** Lets the roles log in again. Roles that do not exist are skipped and named in `missing`; repeating it does nothing. */
 export async function openRoles(
   server: Server,

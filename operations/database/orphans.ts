@@ -3,9 +3,11 @@ import { Refusal } from "../../settings/refusal.ts";
 import type { ConnectionOptions, Server } from "./connection.ts";
 import { withClient } from "./connection.ts";
 import { sqlState } from "./errors.ts";
+import { closeRoles } from "./fence.ts";
 import { identifier, inTransaction, rowsOf } from "./query.ts";
 
 const findingSchema = z.object({
+  login: z.boolean(),
   superuser: z.boolean(),
   sessions: z.coerce.number(),
   owned: z.coerce.number(),
@@ -16,7 +18,7 @@ const findingSchema = z.object({
 /**
  * Removes a role that an ended run created and the engine does not know of, so that the engine can create it.
  * Call it only for a name of our pattern that the engine is about to create. A role that owns or was granted anything,
- * is connected, has members or is a superuser is somebody's: Refusal `ROLE_TAKEN`.
+ * is open and connected, has members or is a superuser is somebody's: Refusal `ROLE_TAKEN`.
  * @returns whether there was one.
  */
 export async function removeOrphanRole(
@@ -24,6 +26,7 @@ export async function removeOrphanRole(
   role: string,
   options: ConnectionOptions = {},
 ): Promise<boolean> {
+  await endSessionsOfRetired(server, role, options);
   return withClient(
     server,
     "postgres",
@@ -47,9 +50,22 @@ export async function removeOrphanRole(
   );
 }
 
+/** A role that is closed belongs to a release that left; its container may have been kept from leaving by a kill. */
+async function endSessionsOfRetired(server: Server, role: string, options: ConnectionOptions): Promise<void> {
+  const finding = await withClient(
+    server,
+    "postgres",
+    async (client) => (await rowsOf(client, findingSchema, orphanSelect, [role]))[0],
+    options,
+  );
+  if (finding !== undefined && !finding.login && finding.sessions > 0)
+    await closeRoles(server, [role], options);
+}
+
 /** pg_shdepend covers all databases of the server: `o` owner, everything else rights, policies and default rights. */
 const orphanSelect = `
-  select r.rolsuper as superuser,
+  select r.rolcanlogin as login,
+         r.rolsuper as superuser,
          (select count(*) from pg_stat_activity where usesysid = r.oid) as sessions,
          (select count(*) from pg_shdepend where refclassid = 'pg_authid'::regclass and refobjid = r.oid and deptype = 'o') as owned,
          (select count(*) from pg_shdepend where refclassid = 'pg_authid'::regclass and refobjid = r.oid and deptype <> 'o') as granted,

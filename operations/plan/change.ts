@@ -1,4 +1,4 @@
-import { operatorRole, ownerRole } from "../../settings/names.ts";
+import { loginRole, operatorRole, ownerRole } from "../../settings/names.ts";
 import type { Settings } from "../../settings/types.ts";
 import type { Desired } from "./desired.ts";
 import type { World } from "./world.ts";
@@ -116,6 +116,22 @@ function closingRoles(
     .map(([role]) => role);
   const writers = schema.flatMap(({ database }) => settings.databases.get(database)?.writers ?? []);
   return [...new Set([...ours, ...writers])];
+}
+
+/**
+ * Login roles of every release that this stack is known to have had, but for those that stay. Known are the releases of
+ * the configuration, of the journal and of the containers; a role that merely begins like ours is somebody else's.
+ */
+export function rolesToRetire(settings: Settings, world: World, desired: Desired): string[] {
+  const releases = new Set([
+    ...settings.releases.keys(),
+    ...(world.journal?.releases.keys() ?? []),
+    ...runningReleases(world),
+  ]);
+  const stays = new Set(desired.roles.map(({ role }) => role));
+  return [...settings.databases.keys()]
+    .flatMap((database) => [...releases].map((release) => loginRole(database, release)))
+    .filter((role) => !stays.has(role));
 }
 
 /** What a person would call this run. Only for reading: nothing is decided by it. */

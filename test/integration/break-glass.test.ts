@@ -45,6 +45,15 @@ describe("break glass: backend and passphrase are gone", function () {
   };
   const written = async (): Promise<string[]> =>
     (await sql("SELECT client_ref FROM food_logs WHERE client_ref LIKE 'glass-%' ORDER BY 1")).split("\n");
+  /** An empty backend, another passphrase, other secrets; returns the new `db`. */
+  const newBackend = async (): Promise<string> => {
+    const secret = randomBytes(40).toString("hex");
+    await mkdir(path.join(stack.folder, "state"));
+    await stack.pulumi(["stack", "init", "--secrets-provider", "passphrase"], { env });
+    for (const [name, input] of Object.entries({ db: secret, apiKey: "another" }))
+      await stack.pulumi(["config", "set", "--secret", "--path", `rollback:secrets.${name}`], { env, input });
+    return secret;
+  };
 
   before(async () => {
     stack = await createStack();
@@ -161,11 +170,7 @@ describe("break glass: backend and passphrase are gone", function () {
   });
 
   it("hands the stack over to a new backend with a new passphrase and new secrets", async () => {
-    const secret = randomBytes(40).toString("hex");
-    await mkdir(path.join(stack.folder, "state"));
-    await stack.pulumi(["stack", "init", "--secrets-provider", "passphrase"], { env });
-    for (const [name, input] of Object.entries({ db: secret, apiKey: "another" }))
-      await stack.pulumi(["config", "set", "--secret", "--path", `rollback:secrets.${name}`], { env, input });
+    const secret = await newBackend();
     await stack.configure({ live: { "1.2.0": 100 } });
     const { code, said } = await run(["--yes", "hand-over"], `${secret}\n`);
     assert.equal(code, 0, said);
@@ -188,5 +193,29 @@ describe("break glass: backend and passphrase are gone", function () {
     await glass("tidy");
     assert.equal(await sql("SELECT count(*) FROM pg_roles WHERE rolname LIKE '%break_glass'"), "0");
     assert.equal((await askStack(stack, "/health")).status, 200);
+  });
+
+  it("comes back on a machine that has nothing but the dumps", async () => {
+    const left = async (kind: readonly string[]): Promise<string[]> => {
+      const listed = await docker([...kind, "-q", "--filter", `label=rollback.stack=${stack.label}`]);
+      return listed.split("\n").filter((name) => name !== "" && name !== stack.volumes.dumps);
+    };
+    await docker(["rm", "-f", ...(await left(["ps", "-a"]))]);
+    await docker(["network", "rm", ...(await left(["network", "ls"]))]);
+    await docker(["volume", "rm", ...(await left(["volume", "ls"]))]);
+    await rm(path.join(stack.folder, "state"), { recursive: true });
+    await rm(stack.file);
+
+    const server = `${stack.project}-${stack.stack}-postgres-break-glass`;
+    await glass("--dumps", stack.volumes.dumps, "server", dump, restored);
+    const secret = await newBackend();
+    const volumes = { ...stack.volumes, data: restored };
+    await stack.configure({ live: { "1.2.0": 100 }, volumes });
+    const { code, said } = await run(["--yes", "--server", server, "hand-over"], `${secret}\n`);
+    assert.equal(code, 0, said);
+    await stack.up({ env });
+    const { status, release } = await askStack(stack, "/health");
+    assert.deepEqual([status, release], [200, "1.2.0"]);
+    assert.deepEqual(await written(), ["glass-1"]);
   });
 });

@@ -6,7 +6,7 @@ import { isRefusal, Refusal } from "../../settings/refusal.ts";
 import { connect, close, waitUntilReady, withClient } from "../../operations/database/connection.ts";
 import type { Server } from "../../operations/database/connection.ts";
 import { isAbsent, isUnreachable } from "../../operations/database/errors.ts";
-import { closeRoles, openRoles, sessionsOf } from "../../operations/database/fence.ts";
+import { closeRoles, openRoles, sessionsOf, retireRoles } from "../../operations/database/fence.ts";
 import { observeServer } from "../../operations/database/observe.ts";
 import type { ServerObservation } from "../../operations/database/observe.ts";
 import { removeOrphanRole } from "../../operations/database/orphans.ts";
@@ -524,6 +524,28 @@ describe("a PostgreSQL server", function () {
         await sql(`${tearDown}; drop role orphan_used`);
       });
     }
+
+    it("are removed with all that the engine gives a release's role", async () => {
+      await sql(`create role orphan_owner; create role orphan_1_2_1 login password 'x';
+        grant orphan_owner to orphan_1_2_1; alter role orphan_1_2_1 set role to orphan_owner`);
+      assert.equal(await removeOrphanRole(server, "orphan_1_2_1"), true);
+      await sql("drop role orphan_owner");
+    });
+
+    it("are retired when their release leaves: closed, sessions left in peace until the role comes back", async () => {
+      await sql("create role orphan_left login password 'x'");
+      const session = await connect(postgres.as("orphan_left", "x"), "postgres");
+      assert.deepEqual(await retireRoles(server, ["orphan_left", "orphan_none"]), ["orphan_left"]);
+      assert.deepEqual(await retireRoles(server, ["orphan_left"]), []);
+      await session.query("select 1");
+      await assert.rejects(
+        connect(postgres.as("orphan_left", "x"), "postgres"),
+        (error) => error instanceof Error,
+      );
+      assert.equal(await removeOrphanRole(server, "orphan_left"), true);
+      await assert.rejects(session.query("select 1"));
+      await close(session);
+    });
 
     it("are somebody's while a session uses one", async () => {
       await sql("create role orphan_busy login password 'x'");

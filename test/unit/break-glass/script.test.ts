@@ -6,7 +6,8 @@ import { execa } from "execa";
 const folder = path.join(import.meta.dirname, "../../../break-glass");
 const script = path.join(folder, "rollback.sh");
 
-describe("the break-glass script", () => {
+describe("the break-glass script", function () {
+  this.timeout(20_000);
   it("tells its commands, and needs the stack's name for each of them", async () => {
     const { stdout } = await execa(script, ["--help"]);
     for (const command of ["status", "close", "reverse", "start", "switch", "restore", "server", "hand-over"])

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { planChange } from "../../../operations/plan/change.ts";
+import { planChange, rolesToRetire } from "../../../operations/plan/change.ts";
 import { desiredState } from "../../../operations/plan/desired.ts";
 import { differences } from "../../../operations/plan/drift.ts";
 import { effectInputs } from "../../../operations/plan/inputs.ts";
@@ -150,5 +150,37 @@ describe("the inputs of the effects", () => {
     const text = JSON.stringify(effectInputs(settings, desiredState(settings, emptyWorld(settings), order)));
     for (const name of settings.secrets.names) assert.ok(!text.includes(settings.secrets.get(name)));
     assert.match(text, /"live":\{"1.2.0":100\}/);
+  });
+});
+
+describe("the roles that a run retires", () => {
+  const left = (
+    from: Parameters<typeof settingsOf>[0],
+    versions: Readonly<Record<string, string>>,
+    to: Parameters<typeof settingsOf>[0],
+  ): string[] => {
+    const { world } = worldAfter(settingsOf(from), versions);
+    const settings = settingsOf(to);
+    const seen = { ...world, images: emptyWorld(settings).images };
+    return rolesToRetire(settings, seen, desiredState(settings, seen, order));
+  };
+
+  it("are those of releases that leave, also when the configuration does not know them any more", () => {
+    assert.deepEqual(left({ live: { "1.2.1": 100 } }, at23, { live: { "1.2.0": 100 } }).sort(), [
+      "meal_planner_1_2_1",
+      "mealie_1_2_1",
+    ]);
+  });
+
+  it("are not those of a release that stands by", () => {
+    const both = { releases: ["1.2.1", "1.2.3"] } as const;
+    assert.deepEqual(
+      left({ ...both, live: { "1.2.3": 100 } }, at23, {
+        ...both,
+        live: { "1.2.1": 100 },
+        standby: ["1.2.3"],
+      }),
+      [],
+    );
   });
 });
