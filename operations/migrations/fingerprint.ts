@@ -82,7 +82,7 @@ UNION ALL SELECT 'column', rel.q || '.' || quote_ident(a.attname),
     CASE WHEN a.attidentity <> '' THEN 'identity ' || a.attidentity::text END,
     CASE WHEN a.attstorage <> t.typstorage THEN 'storage ' || a.attstorage::text END,
     CASE WHEN a.attcompression <> '' THEN 'compression ' || a.attcompression::text END,
-    'options ' || a.attoptions::text, CASE WHEN NOT a.attislocal THEN 'inherited' END)
+    'options ' || (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\\_attver=%'), CASE WHEN NOT a.attislocal THEN 'inherited' END)
   FROM rel JOIN pg_attribute a ON a.attrelid = rel.oid AND a.attnum > 0 AND NOT a.attisdropped
   JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
   WHERE rel.relkind IN ('r', 'p', 'f', 'c')
