@@ -1,8 +1,9 @@
 import type { Command } from "commander";
+import { decide } from "./decide.ts";
 import { status } from "./status.ts";
 
 /** Adds one command to the program. */
 export type Register = (program: Command) => void;
 
 /** Every command, in the order in which the help lists them. */
-export const commands: readonly Register[] = [status];
+export const commands: readonly Register[] = [status, decide];
