@@ -100,7 +100,19 @@ export interface Database {
   readonly writers: readonly string[];
 }
 
-export const layouts = ["meal-planner"] as const;
+export const layouts = [
+  "meal-planner",
+  "golang-migrate",
+  "dbmate",
+  "diesel",
+  "flyway",
+  "goose",
+  "node-pg-migrate",
+  "sql-migrate",
+  "sqitch",
+  "graphile-migrate",
+  "atlas",
+] as const;
 export type Layout = (typeof layouts)[number];
 
 export type Cluster = OwnCluster | ExternalCluster;

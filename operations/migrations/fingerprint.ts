@@ -10,6 +10,8 @@ export type Catalogue = ReadonlyMap<string, string>;
 export interface TrackingName {
   readonly schema: string;
   readonly table: string;
+  /** The whole schema is the tool's. */
+  readonly ownSchema?: boolean;
 }
 
 /**
@@ -21,10 +23,13 @@ export interface TrackingName {
  */
 export function catalogueSql(tracking: TrackingName): string {
   const trackingTable = `(${literal(tracking.schema)}, ${literal(tracking.table)})`;
+  const hiddenSchemas = ["rollback", ...(tracking.ownSchema === true ? [tracking.schema] : [])]
+    .map(literal)
+    .join(", ");
   return `
 WITH ns AS MATERIALIZED (
   SELECT oid, nspname, quote_ident(nspname) AS q, nspowner, nspacl FROM pg_namespace
-  WHERE nspname NOT IN ('rollback', 'information_schema') AND nspname !~ '^pg_'
+  WHERE nspname NOT IN (${hiddenSchemas}, 'information_schema') AND nspname !~ '^pg_'
 ), ext AS MATERIALIZED (
   SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
 ), tracked AS MATERIALIZED (
@@ -129,9 +134,9 @@ UNION ALL SELECT 'comment', i.type || ' ' || i.identity, d.description
   WHERE d.objoid >= 16384 AND NOT (d.classoid = 'pg_class'::regclass AND d.objoid IN (SELECT oid FROM hidden))
     AND NOT EXISTS (SELECT FROM ext WHERE ext.classid = d.classoid AND ext.objid = d.objoid)
     AND d.classoid <> 'pg_extension'::regclass
-    AND NOT (d.classoid = 'pg_namespace'::regclass AND d.objoid IN (SELECT oid FROM pg_namespace WHERE nspname = 'rollback'))
-    AND i.schema IS DISTINCT FROM 'rollback'
-    AND i.identity !~ ' on rollback\\.'
+    AND NOT (d.classoid = 'pg_namespace'::regclass AND d.objoid IN (SELECT oid FROM pg_namespace WHERE nspname IN (${hiddenSchemas})))
+    AND coalesce(i.schema, '') NOT IN (${hiddenSchemas})
+    AND NOT EXISTS (SELECT FROM unnest(ARRAY[${hiddenSchemas}]) AS hide WHERE position(' on ' || quote_ident(hide) || '.' IN i.identity) > 0)
 UNION ALL SELECT 'statistics', ns.q || '.' || quote_ident(s.stxname), pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s JOIN ns ON ns.oid = s.stxnamespace
 UNION ALL SELECT i.type, i.identity, ''
   FROM (

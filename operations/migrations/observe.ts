@@ -55,15 +55,13 @@ export async function currentVersions(
   return result;
 }
 
-/** Successfully applied versions in the layout's order. */
+/** Versions with a row of their own, in the layout's order. Where one row stands for all before it, that is one. */
 export function appliedVersions(
   rows: readonly TrackedRow[],
-  reader: Pick<LayoutReader, "compare">,
+  { compare }: Pick<LayoutReader, "compare">,
 ): string[] {
-  return rows
-    .filter((row) => row.success)
-    .map((row) => row.version)
-    .sort((a, b) => reader.compare(a, b));
+  const versions = rows.filter((row) => row.success).map((row) => row.version);
+  return compare === undefined ? versions : versions.sort(compare);
 }
 
 /** Everything planning needs to know of one database. */
@@ -96,7 +94,7 @@ async function presence(client: ClientBase, reader: LayoutReader): Promise<z.inf
   );
 }
 
-const trackedRow = z.object({ version: z.string(), success: z.boolean() });
+const trackedRow = z.object({ version: z.string(), success: z.boolean(), up_to: z.boolean().optional() });
 
 /**
  * Reads the tool's table; `columns` are those it has (null: no such table).
@@ -108,7 +106,7 @@ export async function trackedRows(
   columns: readonly string[] | null,
 ): Promise<TrackedRow[] | undefined> {
   if (columns === null) return undefined;
-  const { schema, table, columns: expected, read } = reader.trackingTable;
+  const { schema, table, columns: expected, without = [], read } = reader.trackingTable;
   const missing = expected.filter((column) => !columns.includes(column));
   if (missing.length > 0) {
     throw trackingRefusal(
@@ -116,8 +114,15 @@ export async function trackedRows(
       "Set rollback:databases → layout to that of the tool that made the table.",
     );
   }
+  const foreign = without.filter((column) => columns.includes(column));
+  if (foreign.length > 0) {
+    throw trackingRefusal(
+      `${schema}.${table} has the column ${foreign.join(", ")}, which that of the layout ${reader.name} does not have.`,
+      "Set rollback:databases → layout to that of the tool that made the table.",
+    );
+  }
   const rows = await rowsOf(client, trackedRow, read);
-  return rows.map(({ version, success }) => {
+  return rows.map(({ version, success, up_to: upTo }): TrackedRow => {
     const normal = reader.normalise(version);
     if (normal === undefined) {
       throw trackingRefusal(
@@ -125,7 +130,7 @@ export async function trackedRows(
         "Correct the row, or the layout in the configuration.",
       );
     }
-    return { version: normal, success };
+    return { version: normal, success, ...(upTo === true ? { upTo } : {}) };
   });
 }
 

@@ -1,18 +1,25 @@
 import type { LayoutReader } from "./layouts/layout.ts";
 
-/** Versions in the order in which they are applied: those of the files, and where they belong, applied ones whose files are gone. */
+/**
+ * Versions in the order in which they are applied: those of the files, and applied ones whose files are gone where they
+ * belong, which is behind what was applied before them when the versions themselves have no order.
+ */
 export function migrationOrder(
   files: readonly { readonly version: string }[],
   applied: readonly string[],
-  reader: Pick<LayoutReader, "compare">,
+  { compare }: Pick<LayoutReader, "compare">,
 ): string[] {
   const order = files.map((file) => file.version);
   const known = new Set(order);
-  for (const version of applied) {
+  for (const [index, version] of applied.entries()) {
     if (known.has(version)) continue;
     known.add(version);
-    const next = order.findIndex((other) => reader.compare(version, other) < 0);
-    order.splice(next === -1 ? order.length : next, 0, version);
+    if (compare === undefined) {
+      order.splice(order.indexOf(applied[index - 1] ?? "") + 1, 0, version);
+    } else {
+      const next = order.findIndex((other) => compare(version, other) < 0);
+      order.splice(next === -1 ? order.length : next, 0, version);
+    }
   }
   return order;
 }

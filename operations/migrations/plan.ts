@@ -1,10 +1,10 @@
 import { Refusal } from "../../settings/refusal.ts";
 import type { LayoutReader } from "./layouts/layout.ts";
 import { migrationOrder, position } from "./order.ts";
-import { appliedVersions } from "./observe.ts";
+import { appliedOf } from "./layouts/layout.ts";
 import { classOf, stepOf } from "./steps.ts";
 import type { Step } from "./steps.ts";
-import type { LedgerRow, Migration, Observed, StepClass } from "./types.ts";
+import type { LedgerRow, Migration, Observed, StepClass, TrackedRow } from "./types.ts";
 
 /** Something a person should know that does not stop the plan. */
 export interface PlanNote {
@@ -27,8 +27,10 @@ export interface DatabasePlan {
   /** The newest applied version now, undefined: none; and afterwards. */
   readonly from: string | undefined;
   readonly to: string;
-  /** Applied versions that the plan was made for; the transaction refuses to start from others. */
+  /** Applied versions in their order. */
   readonly applied: readonly string[];
+  /** Rows of the tracking table that the plan was made for; the transaction refuses to start from others. */
+  readonly tracked: readonly TrackedRow[];
   /** Whether the tool's tracking table has to be made. */
   readonly createTracking: boolean;
   readonly adopt: readonly Adoption[];
@@ -69,10 +71,10 @@ export function planDatabase(request: DatabaseRequest): DatabasePlan {
     tracked.filter((row) => !row.success).map((row) => row.version),
     reader,
   );
-  const applied = appliedVersions(tracked, reader);
   const ledger = new Map((observed.ledger ?? []).map((row) => [row.version, row]));
   const fileOf = new Map(files.map((file) => [file.version, file]));
-  const order = migrationOrder(files, applied, reader);
+  const order = migrationOrder(files, knownApplied(tracked, [...ledger.keys()], reader), reader);
+  const applied = appliedOf(tracked, order);
   const wanted = knownVersion(request, order);
   const isApplied = new Set(applied);
 
@@ -133,6 +135,7 @@ export function planDatabase(request: DatabaseRequest): DatabasePlan {
     from: applied.toSorted((a, b) => at(a) - at(b)).at(-1),
     to: wanted,
     applied,
+    tracked,
     createTracking: observed.tracked === undefined && forward.length > 0,
     adopt,
     gone,
@@ -217,7 +220,27 @@ export function reversalClass(up: StepClass, down: StepClass): StepClass {
   return down;
 }
 
+/** Versions with rows, and where a row stands for all before it, those before it that only the ledger knows. */
+function knownApplied(
+  tracked: readonly TrackedRow[],
+  inLedger: readonly string[],
+  { compare }: Pick<LayoutReader, "compare">,
+): string[] {
+  const rows = tracked.map((row) => row.version);
+  const newest = tracked.find((row) => row.upTo === true)?.version;
+  if (newest === undefined || compare === undefined) return rows;
+  return [...inLedger.filter((version) => compare(version, newest) <= 0), ...rows];
+}
+
 function forwardStep(database: string, file: Migration): Step {
+  if (file.foreign !== undefined) {
+    throw new Refusal({
+      code: "MIGRATION_FOREIGN",
+      found: `${database} ${file.version} (${file.file}) cannot be run by this program: ${file.foreign}.`,
+      untouched: "Nothing was changed.",
+      next: "Apply it with its own tool, then run `pulumi up` again; or write it as plain SQL.",
+    });
+  }
   if (!file.transactional) {
     throw new Refusal({
       code: "SCHEMA_NOT_TRANSACTIONAL",

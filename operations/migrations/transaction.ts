@@ -10,7 +10,7 @@ import { catalogueMark, compareCatalogues, fingerprintOf, readCatalogue } from "
 import type { Catalogue } from "./fingerprint.ts";
 import { appendEvent, recordApplied, recordCatalogue, recordEnded } from "./ledger/write.ts";
 import type { LedgerEntry } from "./ledger/write.ts";
-import { appliedVersions, trackedRows } from "./observe.ts";
+import { trackedRows } from "./observe.ts";
 import { beforeFirst } from "./plan.ts";
 import type { DatabasePlan } from "./plan.ts";
 import { differencesFrom, notRestored } from "./restored.ts";
@@ -18,6 +18,7 @@ import { quoteName } from "./sql/names.ts";
 import { preamble, stepColumn, stepsSql } from "./statements.ts";
 import type { RunContext } from "./statements.ts";
 import type { Step } from "./steps.ts";
+import type { TrackedRow } from "./types.ts";
 import { lockTables } from "./table-locks.ts";
 
 export interface TransactionOptions {
@@ -157,19 +158,14 @@ function ledgerEntries(
 
 /** Keeps the tool's own table in step, as the owner, in the same transaction. */
 async function track(client: ClientBase, plan: DatabasePlan, { tracking, owner }: RunContext): Promise<void> {
-  const [back, forth] = [of(plan, "reverse"), of(plan, "forward")].map((steps) =>
-    steps.map((step) => ({
-      version: step.version,
-      name: step.name,
-      checksum: step.migration?.checksum ?? "",
-    })),
-  );
-  const leaving = new Set(back?.map(({ version }) => version));
+  const back = of(plan, "reverse");
+  const forth = of(plan, "forward").flatMap((step) => step.migration ?? []);
+  const leaving = new Set(back.map(({ version }) => version));
   const before = plan.applied.filter((version) => !leaving.has(version)).at(-1);
   const statements = [
     ...(plan.createTracking ? [tracking.create] : []),
-    ...(back === undefined || back.length === 0 ? [] : [tracking.remove(back, before)]),
-    ...(forth === undefined || forth.length === 0 ? [] : [tracking.record(forth, before)]),
+    ...(back.length === 0 ? [] : [tracking.remove(back, before)]),
+    ...(forth.length === 0 ? [] : [tracking.record(forth, before)]),
   ];
   if (statements.length === 0) return;
   await client.query(
@@ -242,13 +238,23 @@ async function assertAsPlanned(client: ClientBase, pid: number, plan: DatabasePl
   }
   // Keeps the tool that owns the table from applying something meanwhile; readers are not disturbed.
   if (present.columns !== null) await client.query(`LOCK TABLE ${tracking} IN SHARE ROW EXCLUSIVE MODE`);
-  const now = appliedVersions((await trackedRows(client, plan.reader, present.columns)) ?? [], plan.reader);
-  if (now.join() !== plan.applied.join()) {
+  const now = (await trackedRows(client, plan.reader, present.columns)) ?? [];
+  if (trackedText(now) !== trackedText(plan.tracked)) {
     throw new Refusal({
       code: "SCHEMA_MOVED",
-      found: `${tracking} of ${plan.database} changed after the plan was made (${plan.applied.at(-1) ?? "nothing"} then, ${now.at(-1) ?? "nothing"} now).`,
+      found: `${tracking} of ${plan.database} changed after the plan was made (${trackedText(plan.tracked)} then, ${trackedText(now)} now).`,
       untouched: "Nothing was changed by this run.",
       next: "Run `pulumi up` again; find out what else migrates this database.",
     });
   }
+}
+
+/** The rows of a tracking table as one text: the newest ones, or a count of them where there are many. */
+function trackedText(rows: readonly TrackedRow[]): string {
+  return (
+    rows
+      .map(({ version, success }) => (success ? version : `${version} dirty`))
+      .sort()
+      .join(" ") || "nothing"
+  );
 }

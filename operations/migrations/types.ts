@@ -1,5 +1,3 @@
-import type { Layout } from "../../settings/types.ts";
-
 /** One migration as its files say it, texts with LF line ends and without byte order mark. */
 export interface Migration {
   /** Normalised by the layout, e.g. `23` for `023_x.sql`. */
@@ -13,8 +11,12 @@ export interface Migration {
   readonly down: string | undefined;
   /** SQL that raises an error unless the migration is in place; most layouts have none. */
   readonly verify: string | undefined;
-  /** False when the layout itself says that the migration cannot run in a transaction. */
+  /** False when the layout itself says that the migration is not to run in a transaction. */
   readonly transactional: boolean;
+  /** Why this program cannot run it, e.g. "it is Go code"; it can still be recorded as applied. */
+  readonly foreign?: string;
+  /** What the layout needs for its own record, e.g. the hash that the tool stores. */
+  readonly facts?: Readonly<Record<string, string>>;
   /** SHA-256 of the forward text, hex. */
   readonly checksum: string;
 }
@@ -30,6 +32,8 @@ export interface TrackedRow {
   readonly version: string;
   /** False: the tool began this migration and did not finish it ("dirty"). */
   readonly success: boolean;
+  /** True: everything before it is applied as well and has no rows of its own. */
+  readonly upTo?: boolean;
 }
 
 /** A migration that the ledger holds as applied. */
@@ -76,5 +80,3 @@ export interface Observed {
   /** Setting `max_prepared_transactions` of the server. */
   readonly maxPrepared: number;
 }
-
-export type { Layout };

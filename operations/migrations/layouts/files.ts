@@ -1,32 +1,78 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative, sep } from "node:path";
 import { Refusal } from "../../../settings/refusal.ts";
 
 const nothingChanged = "Nothing was changed.";
 
-/** Names in a folder, sorted. Throws a Refusal `MIGRATION_FOLDER`; with `optional` a missing folder is empty. */
-export async function listFolder(folder: string, optional = false): Promise<string[]> {
+/** What lies in a migrations folder; texts are read when first asked for, each once. */
+export interface FolderView {
+  readonly path: string;
+  /** Files relative to the folder with `/`, sorted; hidden ones are left out. Two levels deep. */
+  readonly files: readonly string[];
+  /** See `readSqlFile`. */
+  text(file: string): Promise<string>;
+  /** Texts of the SQL files right in the folder, for recognising markers. */
+  readonly topTexts: ReadonlyMap<string, string>;
+}
+
+/** Looks into a folder. Throws a Refusal `MIGRATION_FOLDER` when it cannot be read. */
+export async function viewFolder(path: string): Promise<FolderView> {
+  let files: string[];
   try {
-    const entries = await readdir(folder, { withFileTypes: true });
-    return entries.map((entry) => entry.name).sort();
+    const entries = await readdir(path, { withFileTypes: true, recursive: true });
+    files = entries
+      .filter((entry) => !entry.isDirectory())
+      .map((entry) => relative(path, join(entry.parentPath, entry.name)).split(sep).join("/"))
+      .filter((file) => !file.split("/").some((part) => part.startsWith(".")))
+      .sort();
   } catch (error) {
-    if (optional && errorCode(error) === "ENOENT") return [];
     throw new Refusal({
       code: "MIGRATION_FOLDER",
-      found: `the migrations folder ${folder} cannot be read (${errorCode(error)}).`,
+      found: `the migrations folder ${path} cannot be read (${errorCode(error)}).`,
       untouched: nothingChanged,
       next: "Point rollback:databases → migrations at the folder that holds the migrations.",
       cause: error,
     });
   }
+  const texts = new Map<string, Promise<string>>();
+  const text = (file: string): Promise<string> => {
+    const known = texts.get(file) ?? readSqlFile(path, file);
+    texts.set(file, known);
+    return known;
+  };
+  const top = files.filter((file) => !file.includes("/") && file.endsWith(".sql"));
+  const topTexts = new Map(await Promise.all(top.map(async (file) => [file, await text(file)] as const)));
+  return { path, files, text, topTexts };
+}
+
+/** Files right in the folder or in one of its subfolders (`in`), by name alone, that match; `undefined` groups are empty. */
+export function matching(
+  folder: FolderView,
+  pattern: RegExp,
+  subfolder?: string,
+): { file: string; groups: string[] }[] {
+  const prefix = subfolder === undefined ? "" : `${subfolder}/`;
+  return folder.files.flatMap((file) => {
+    if (!file.startsWith(prefix) || file.slice(prefix.length).includes("/")) return [];
+    const match = pattern.exec(file.slice(prefix.length));
+    return match === null
+      ? []
+      : [{ file, groups: match.slice(1).map((group) => (group as string | undefined) ?? "") }];
+  });
+}
+
+/** The first file right in the folder whose text has the marker, for `recognise`. */
+export function fileWith(folder: FolderView, marker: RegExp): string | undefined {
+  for (const [file, text] of folder.topTexts) if (marker.test(text)) return file;
+  return undefined;
 }
 
 /**
  * A SQL file as text: UTF-8, without byte order mark, CRLF as LF, so that a checkout on another system neither changes
  * a checksum nor the body of a function. Throws Refusals `MIGRATION_FILE` and `MIGRATION_ENCODING`.
  */
-export async function readSqlFile(folder: string, file: string): Promise<string> {
+async function readSqlFile(folder: string, file: string): Promise<string> {
   let bytes: Buffer;
   try {
     bytes = await readFile(join(folder, file));
@@ -106,6 +152,16 @@ export function noMigrations(folder: string, expected: string): Refusal {
     found: `${folder} holds no migrations; expected ${expected}.`,
     untouched: nothingChanged,
     next: "Point rollback:databases → migrations at the right folder, or correct its layout.",
+  });
+}
+
+/** A file whose parts are not as the layout wants them. */
+export function badFile(folder: string, file: string, what: string, next: string): Refusal {
+  return new Refusal({
+    code: "MIGRATION_FORMAT",
+    found: `${file} in ${folder} ${what}.`,
+    untouched: nothingChanged,
+    next,
   });
 }
 

@@ -1,10 +1,33 @@
 import type { Database, Layout } from "../../../settings/types.ts";
+import { Refusal } from "../../../settings/refusal.ts";
 import type { Migration } from "../types.ts";
+import { atlas } from "./atlas.ts";
+import { dbmate } from "./dbmate.ts";
+import { diesel } from "./diesel.ts";
+import { viewFolder } from "./files.ts";
+import type { FolderView } from "./files.ts";
+import { flyway } from "./flyway.ts";
+import { golangMigrate } from "./golang-migrate.ts";
+import { goose } from "./goose.ts";
+import { graphileMigrate } from "./graphile-migrate.ts";
 import type { LayoutReader } from "./layout.ts";
 import { mealPlanner } from "./meal-planner.ts";
+import { nodePgMigrate } from "./node-pg-migrate.ts";
+import { sqitch } from "./sqitch.ts";
+import { sqlMigrate } from "./sql-migrate.ts";
 
 const readers: Readonly<Record<Layout, LayoutReader>> = {
   "meal-planner": mealPlanner,
+  "golang-migrate": golangMigrate,
+  dbmate,
+  diesel,
+  flyway,
+  goose,
+  "node-pg-migrate": nodePgMigrate,
+  "sql-migrate": sqlMigrate,
+  sqitch,
+  "graphile-migrate": graphileMigrate,
+  atlas,
 };
 
 /** The reader of a layout. */
@@ -12,7 +35,32 @@ export function readerOf(layout: Layout): LayoutReader {
   return readers[layout];
 }
 
-/** The migrations of a database from its folder, in the order in which they are applied. Throws Refusals `MIGRATION_…`. */
+/**
+ * The migrations of a database from its folder, in the order in which they are applied. Throws Refusals `MIGRATION_…`;
+ * `MIGRATION_LAYOUT` when the folder is plainly another tool's than the configured one.
+ */
 export async function readMigrations(database: Database): Promise<Migration[]> {
-  return readerOf(database.layout).readFiles(database.migrations);
+  const folder = await viewFolder(database.migrations);
+  refuseOtherLayout(folder, database);
+  return readerOf(database.layout).readFiles(folder);
+}
+
+/** What in a folder speaks for which layout. */
+export function recogniseLayouts(folder: FolderView): { layout: Layout; by: string }[] {
+  return Object.values(readers).flatMap((reader) => {
+    const by = reader.recognise(folder);
+    return by === undefined ? [] : [{ layout: reader.name, by }];
+  });
+}
+
+function refuseOtherLayout(folder: FolderView, { name, layout }: Database): void {
+  const seen = recogniseLayouts(folder);
+  if (seen.length === 0 || seen.some((each) => each.layout === layout)) return;
+  const what = seen.map((each) => `${each.by} (${each.layout})`).join(", ");
+  throw new Refusal({
+    code: "MIGRATION_LAYOUT",
+    found: `${folder.path} does not have the layout ${layout} that is configured for ${name}; it holds ${what}.`,
+    untouched: "Nothing was changed.",
+    next: `Set rollback:databases → ${name} → layout: ${seen[0]?.layout ?? ""}`,
+  });
 }

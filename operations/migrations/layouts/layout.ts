@@ -1,4 +1,6 @@
-import type { Layout, Migration } from "../types.ts";
+import type { Layout } from "../../../settings/types.ts";
+import type { Migration, TrackedRow } from "../types.ts";
+import type { FolderView } from "./files.ts";
 
 /**
  * One way of keeping migrations: how its files are read and how its tool keeps track of what was applied.
@@ -6,12 +8,14 @@ import type { Layout, Migration } from "../types.ts";
  */
 export interface LayoutReader {
   readonly name: Layout;
+  /** What in the folder speaks for this layout, e.g. `1_init.up.sql`; undefined: nothing. */
+  recognise(folder: FolderView): string | undefined;
   /** All migrations of the folder in the order in which they are applied. Throws Refusals `MIGRATION_…`. */
-  readFiles(folder: string): Promise<Migration[]>;
+  readFiles(folder: FolderView): Promise<Migration[]>;
   /** The one spelling of a version, e.g. `023` → `23`; undefined: not a version of this layout. */
   normalise(version: string): string | undefined;
-  /** Order of two normalised versions; also of versions whose files are gone. */
-  compare(a: string, b: string): number;
+  /** Order of two normalised versions, also of versions whose files are gone; undefined: only the files tell. */
+  readonly compare: ((a: string, b: string) => number) | undefined;
   /** Whether a migration may be applied although a newer one already is (time stamps from merged branches). */
   readonly outOfOrder: boolean;
   readonly trackingTable: TrackingTable;
@@ -21,19 +25,26 @@ export interface LayoutReader {
 export interface TrackingTable {
   readonly schema: string;
   readonly table: string;
+  /** The whole schema is the tool's own and no part of the application's. */
+  readonly ownSchema?: boolean;
   /** Columns by which it is told apart from tables of the same name of other tools. */
   readonly columns: readonly string[];
+  /** Columns that such a table of another tool has. */
+  readonly without?: readonly string[];
   /** Makes the table; runs only when it is not there. */
   readonly create: string;
-  /** Reads `version` (text), `success` (boolean: false is a dirty row) of everything applied. */
+  /**
+   * Reads `version` (text), `success` (boolean: false is a dirty row) of everything applied, and `up_to` (boolean) where a row
+   * stands for all before it. Without `compare`, in the order of application.
+   */
   readonly read: string;
   /** Statements that record migrations, in this order, as applied; `before` is the newest applied one before them. */
-  record(migrations: readonly TrackedMigration[], before: string | undefined): string;
+  record(migrations: readonly Migration[], before: string | undefined): string;
   /** Statements that remove the records of reversed migrations; `before` is the newest one that remains. */
-  remove(migrations: readonly TrackedMigration[], before: string | undefined): string;
+  remove(migrations: readonly ReversedMigration[], before: string | undefined): string;
 }
 
-export type TrackedMigration = Pick<Migration, "version" | "name" | "checksum">;
+export type ReversedMigration = Pick<Migration, "version" | "name">;
 
 /** Compares versions that are whole numbers of any length. */
 export function compareNumbers(a: string, b: string): number {
@@ -41,7 +52,22 @@ export function compareNumbers(a: string, b: string): number {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
+/** Compares texts by code unit, as most tools sort file names. */
+export function compareTexts(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
 /** A whole number without leading zeros; undefined for anything else. */
 export function normaliseNumber(version: string): string | undefined {
   return /^\d+$/.test(version) ? BigInt(version).toString() : undefined;
+}
+
+/** Versions that the tracking table calls applied, in the order given. */
+export function appliedOf(rows: readonly TrackedRow[], order: readonly string[]): string[] {
+  const exact = new Set(rows.filter((row) => row.success && row.upTo !== true).map((row) => row.version));
+  const last = rows.reduce(
+    (at, row) => (row.success && row.upTo === true ? Math.max(at, order.indexOf(row.version)) : at),
+    -1,
+  );
+  return order.filter((version, at) => exact.has(version) || at <= last);
 }

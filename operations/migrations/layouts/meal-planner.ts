@@ -1,9 +1,10 @@
-import { join } from "node:path";
-import type { Migration } from "../types.ts";
 import { literal } from "../../database/query.ts";
-import { checksum, listFolder, missingUp, noMigrations, readSqlFile, refuseDuplicates } from "./files.ts";
+import type { Migration } from "../types.ts";
+import { checksum, matching, missingUp, noMigrations, refuseDuplicates } from "./files.ts";
+import type { FolderView } from "./files.ts";
 import { compareNumbers, normaliseNumber } from "./layout.ts";
-import type { LayoutReader, TrackedMigration } from "./layout.ts";
+import type { LayoutReader, ReversedMigration } from "./layout.ts";
+import { anyMarker } from "./markers.ts";
 
 const rollbackFolder = "rollback";
 const fileName = /^(\d+)[_-](.+)\.sql$/;
@@ -18,29 +19,37 @@ export const mealPlanner: LayoutReader = {
   compare: compareNumbers,
   outOfOrder: false,
 
+  recognise(folder) {
+    const [first] = matching(folder, fileName);
+    if (first === undefined || /\.(up|down)\.sql$/.test(first.file) || folder.files.includes("atlas.sum"))
+      return undefined;
+    // The same names with markers inside belong to the tools that read the markers.
+    return anyMarker(folder) === undefined ? first.file : undefined;
+  },
+
   async readFiles(folder) {
-    const ups = versionedFiles(await listFolder(folder));
-    const downs = versionedFiles(await listFolder(join(folder, rollbackFolder), true));
-    if (ups.length === 0) throw noMigrations(folder, "NNN_name.sql and rollback/NNN_name.sql");
-    refuseDuplicates(folder, ups);
-    refuseDuplicates(join(folder, rollbackFolder), downs);
+    const ups = versioned(folder);
+    const downs = versioned(folder, rollbackFolder);
+    if (ups.length === 0) throw noMigrations(folder.path, "NNN_name.sql and rollback/NNN_name.sql");
+    refuseDuplicates(folder.path, ups);
+    refuseDuplicates(folder.path, downs);
     const downOf = new Map(downs.map((down) => [down.version, down.file]));
     const versions = new Set(ups.map((up) => up.version));
     for (const { version, file } of downs) {
-      if (!versions.has(version)) throw missingUp(folder, join(rollbackFolder, file), version);
+      if (!versions.has(version)) throw missingUp(folder.path, file, version);
     }
     return Promise.all(
       ups
         .toSorted((a, b) => compareNumbers(a.version, b.version))
         .map(async ({ version, name, file }): Promise<Migration> => {
           const down = downOf.get(version);
-          const up = await readSqlFile(folder, file);
+          const up = await folder.text(file);
           return {
             version,
             name,
             file,
             up,
-            down: down === undefined ? undefined : await readSqlFile(folder, join(rollbackFolder, down)),
+            down: down === undefined ? undefined : await folder.text(down),
             verify: undefined,
             transactional: true,
             checksum: checksum(up),
@@ -67,15 +76,17 @@ export const mealPlanner: LayoutReader = {
   },
 };
 
-function removal(migrations: readonly TrackedMigration[]): string {
+function removal(migrations: readonly ReversedMigration[]): string {
   const list = migrations.map(({ version }) => version).join(", ");
   return `DELETE FROM public.schema_migrations WHERE version::text::numeric IN (${list})`;
 }
 
-function versionedFiles(names: readonly string[]): { version: string; name: string; file: string }[] {
-  return names.flatMap((file) => {
-    const match = fileName.exec(file);
-    const version = match?.[1] === undefined ? undefined : normaliseNumber(match[1]);
-    return version === undefined ? [] : [{ version, name: match?.[2] ?? "", file }];
+function versioned(
+  folder: FolderView,
+  subfolder?: string,
+): { version: string; name: string; file: string }[] {
+  return matching(folder, fileName, subfolder).flatMap(({ file, groups: [digits = "", name = ""] }) => {
+    const version = normaliseNumber(digits);
+    return version === undefined ? [] : [{ version, name, file }];
   });
 }

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { symlink } from "node:fs/promises";
+import { join } from "node:path";
 import { readMigrations } from "../../../operations/migrations/layouts/index.ts";
 import { migrationOrder, isWithin, position } from "../../../operations/migrations/order.ts";
 import { compareNumbers } from "../../../operations/migrations/layouts/layout.ts";
@@ -61,7 +63,13 @@ describe("the Meal Planner's layout", () => {
     await refused({ "1_a.sql": "", "rollback/2_b.sql": "" }, "MIGRATION_UP_MISSING");
     await refused({ "README.md": "" }, "MIGRATION_NONE");
     await refused({ "1_a.sql": new Uint8Array([0xff, 0xfe, 0x53]) }, "MIGRATION_ENCODING");
-    await refused({ "1_a.sql/oops": "" }, "MIGRATION_FILE");
+    const folder = await migrationsFolder();
+    try {
+      await symlink("nowhere", join(folder.path, "1_a.sql"));
+      await assert.rejects(readMigrations(databaseAt("app", folder.path)), /MIGRATION_FILE.*ENOENT/);
+    } finally {
+      await folder.remove();
+    }
     await assert.rejects(
       readMigrations(databaseAt("app", "/nowhere")),
       /MIGRATION_FOLDER.*\/nowhere.*ENOENT/s,

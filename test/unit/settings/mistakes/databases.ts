@@ -36,7 +36,12 @@ export const databases: readonly Mistake[] = [
     says: "missing; expected a path, relative to the folder of the stack file",
   },
   { at: at("migrations"), value: "", key: `${key}.migrations`, says: "found an empty text; allowed: a path" },
-  { at: at("layout"), value: "flyway", key: `${key}.layout`, says: 'found "flyway"; allowed: meal-planner' },
+  {
+    at: at("layout"),
+    value: "fly-way",
+    key: `${key}.layout`,
+    says: 'found "fly-way"; allowed: meal-planner or golang-migrate or dbmate',
+  },
   {
     at: at("keyTables"),
     value: "food_logs",

@@ -1,0 +1,71 @@
+import type { Migration } from "../types.ts";
+import { checksum, matching, missingUp, noMigrations, refuseDuplicates } from "./files.ts";
+import { compareNumbers, normaliseNumber } from "./layout.ts";
+import type { LayoutReader } from "./layout.ts";
+
+// https://github.com/golang-migrate/migrate/blob/master/source/parse.go
+const fileName = /^(\d+)_(.*)\.(down|up)\.(.*)$/;
+const table = "public.schema_migrations";
+
+/** golang-migrate: `1_name.up.sql`, `1_name.down.sql`; `schema_migrations(version, dirty)` with one row, the newest version. */
+export const golangMigrate: LayoutReader = {
+  name: "golang-migrate",
+  normalise: normaliseNumber,
+  compare: compareNumbers,
+  outOfOrder: false,
+
+  recognise: (folder) => matching(folder, fileName)[0]?.file,
+
+  async readFiles(folder) {
+    const files = matching(folder, fileName).flatMap(
+      ({ file, groups: [digits = "", name = "", direction = ""] }) => {
+        const version = normaliseNumber(digits);
+        return version === undefined ? [] : [{ version, name, file, direction }];
+      },
+    );
+    const ups = files.filter(({ direction }) => direction === "up");
+    const downs = files.filter(({ direction }) => direction === "down");
+    if (files.length === 0) throw noMigrations(folder.path, "1_name.up.sql and 1_name.down.sql");
+    refuseDuplicates(folder.path, ups);
+    refuseDuplicates(folder.path, downs);
+    const versions = new Set(ups.map(({ version }) => version));
+    const orphan = downs.find(({ version }) => !versions.has(version));
+    if (orphan !== undefined) throw missingUp(folder.path, orphan.file, orphan.version);
+    const downOf = new Map(downs.map(({ version, file }) => [version, file]));
+    return Promise.all(
+      ups
+        .toSorted((a, b) => compareNumbers(a.version, b.version))
+        .map(async ({ version, name, file }): Promise<Migration> => {
+          const down = downOf.get(version);
+          const up = await folder.text(file);
+          return {
+            version,
+            name,
+            file,
+            up,
+            down: down === undefined ? undefined : await folder.text(down),
+            verify: undefined,
+            transactional: true,
+            checksum: checksum(up),
+          };
+        }),
+    );
+  },
+
+  trackingTable: {
+    schema: "public",
+    table: "schema_migrations",
+    columns: ["version", "dirty"],
+    create: `CREATE TABLE ${table} (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)`,
+    // Without any migration the tool has no row, or -1 and dirty after a first migration that failed on its way down.
+    read: `SELECT version::text AS version, NOT dirty AS success, true AS up_to FROM ${table} WHERE version >= 0`,
+    record: (migrations) => newest(migrations.at(-1)?.version),
+    remove: (_, before) => newest(before),
+  },
+};
+
+function newest(version: string | undefined): string {
+  const insert =
+    version === undefined ? "" : `; INSERT INTO ${table} (version, dirty) VALUES (${version}, false)`;
+  return `DELETE FROM ${table}${insert}`;
+}

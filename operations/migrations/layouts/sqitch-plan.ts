@@ -1,0 +1,143 @@
+import { createHash } from "node:crypto";
+import { badFile } from "./files.ts";
+
+/** A change or tag as the plan writes it. */
+interface Entry {
+  readonly name: string;
+  /** `2026-01-02T03:04:05Z` */
+  readonly date: string;
+  readonly planner: string;
+  readonly email: string;
+  readonly note: string;
+  /** SHA-1 by which Sqitch knows it. */
+  readonly id: string;
+}
+
+export interface SqitchChange extends Entry {
+  readonly requires: readonly string[];
+  readonly conflicts: readonly string[];
+  readonly tags: readonly Entry[];
+  /** Name of its scripts: reworked changes carry the tag after which they were reworked, `name@tag`. */
+  readonly scriptName: string;
+}
+
+export interface SqitchPlan {
+  readonly project: string;
+  readonly uri: string | undefined;
+  readonly changes: readonly SqitchChange[];
+}
+
+// https://github.com/sqitchers/sqitch/blob/develop/lib/App/Sqitch/Plan.pm (_parse)
+const pragma = /^\s*%\s*([^\s=]+?)\s*(?:=\s*(.+?))?\s*$/;
+const line =
+  /^\s*(@)?(?:([+-])\s*)?(\S+?)(?:\s+\[([^\]]+)\])?\s+(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z)\s+([^<]+?)\s+<([^>]+)>\s*$/;
+
+interface Draft extends Omit<SqitchChange, "tags" | "scriptName"> {
+  readonly tags: Entry[];
+  reworkedAt: string | undefined;
+}
+
+/** Reads `sqitch.plan`. Throws `MIGRATION_FORMAT`. */
+export function parseSqitchPlan(text: string, folder: string): SqitchPlan {
+  const pragmas = new Map<string, string>();
+  const changes: Draft[] = [];
+  const latest = new Map<string, Draft>();
+  for (const [index, raw] of text.split("\n").entries()) {
+    const [, body = "", , comment] = /^(.*?)(\s*#\s*(.*))?$/.exec(raw) ?? [];
+    if (body.trim() === "") continue;
+    const found = pragma.exec(body);
+    if (found?.[1] !== undefined) {
+      pragmas.set(found[1], found[2] ?? "1");
+      continue;
+    }
+    const [, at, operator, name = "", dependencies = "", date = "", planner = "", email = ""] =
+      line.exec(body) ?? [];
+    if (name === "" || operator === "-") {
+      throw badFile(
+        folder,
+        "sqitch.plan",
+        `cannot be understood in line ${index + 1}`,
+        "Check it with:  sqitch plan",
+      );
+    }
+    const note = unescape(comment ?? "");
+    const project = pragmas.get("project") ?? "";
+    const head = [`project ${project}`, ...(pragmas.has("uri") ? [`uri ${pragmas.get("uri") ?? ""}`] : [])];
+    const tail = [`planner ${planner} <${email}>`, `date ${date}`];
+    const about = note === "" ? [] : ["", note];
+    const last = changes.at(-1);
+    if (at === "@") {
+      if (last === undefined) {
+        throw badFile(
+          folder,
+          "sqitch.plan",
+          `has a tag before any change in line ${index + 1}`,
+          "Check it with:  sqitch plan",
+        );
+      }
+      const id = gitId("tag", [...head, `tag @${name}`, `change ${last.id}`, ...tail, ...about]);
+      last.tags.push({ name: `@${name}`, date, planner, email, note, id });
+      continue;
+    }
+    const each = dependencies.split(/\s+/).filter((dependency) => dependency !== "");
+    const conflicts = each
+      .filter((dependency) => dependency.startsWith("!"))
+      .map((dependency) => dependency.slice(1));
+    const requires = each.filter((dependency) => !dependency.startsWith("!"));
+    const id = gitId("change", [
+      ...head,
+      `change ${name}`,
+      ...(last === undefined ? [] : [`parent ${last.id}`]),
+      ...tail,
+      ...(requires.length === 0 ? [] : [`requires\n  + ${requires.join("\n  + ")}`]),
+      ...(conflicts.length === 0 ? [] : [`conflicts\n  - ${conflicts.join("\n  - ")}`]),
+      ...about,
+    ]);
+    const change: Draft = {
+      name,
+      date,
+      planner,
+      email,
+      note,
+      id,
+      requires,
+      conflicts,
+      tags: [],
+      reworkedAt: undefined,
+    };
+    const before = latest.get(name);
+    if (before !== undefined) before.reworkedAt = firstTagSince(changes, before);
+    latest.set(name, change);
+    changes.push(change);
+  }
+  if (!pragmas.has("project"))
+    throw badFile(folder, "sqitch.plan", "has no %project", "Add %project=NAME at its top.");
+  return {
+    project: pragmas.get("project") ?? "",
+    uri: pragmas.get("uri"),
+    changes: changes.map(({ reworkedAt, ...change }) => ({
+      ...change,
+      scriptName: reworkedAt === undefined ? change.name : `${change.name}${reworkedAt}`,
+    })),
+  };
+}
+
+/** The scripts of a change that was reworked later are kept under the tag nearest behind it. */
+function firstTagSince(changes: readonly Draft[], change: Draft): string | undefined {
+  return changes.slice(changes.indexOf(change)).flatMap(({ tags }) => tags)[0]?.name;
+}
+
+/** As git names objects: SHA-1 over kind, length and text. */
+function gitId(kind: string, lines: readonly string[]): string {
+  const text = lines.join("\n");
+  return createHash("sha1")
+    .update(`${kind} ${Buffer.byteLength(text)}\0${text}`)
+    .digest("hex");
+}
+
+/** Line breaks and backslashes in notes are written `\n` and `\\`. */
+function unescape(note: string): string {
+  return note.replaceAll(/\\([\\nr])/g, (_, code: string) =>
+    code === "n" ? "\n" : code === "r" ? "\r" : "\\",
+  );
+}
