@@ -94,7 +94,12 @@ async function presence(client: ClientBase, reader: LayoutReader): Promise<z.inf
   );
 }
 
-const trackedRow = z.object({ version: z.string(), success: z.boolean(), up_to: z.boolean().optional() });
+const trackedRow = z.object({
+  version: z.string(),
+  success: z.boolean(),
+  up_to: z.boolean().optional(),
+  recorded: z.string().nullish(),
+});
 
 /**
  * Reads the tool's table; `columns` are those it has (null: no such table).
@@ -122,7 +127,7 @@ export async function trackedRows(
     );
   }
   const rows = await rowsOf(client, trackedRow, read);
-  return rows.map(({ version, success, up_to: upTo }): TrackedRow => {
+  return rows.map(({ version, success, up_to: upTo, recorded }): TrackedRow => {
     const normal = reader.normalise(version);
     if (normal === undefined) {
       throw trackingRefusal(
@@ -130,7 +135,12 @@ export async function trackedRows(
         "Correct the row, or the layout in the configuration.",
       );
     }
-    return { version: normal, success, ...(upTo === true ? { upTo } : {}) };
+    return {
+      version: normal,
+      success,
+      ...(upTo === true ? { upTo } : {}),
+      ...(typeof recorded === "string" ? { recorded } : {}),
+    };
   });
 }
 
@@ -144,6 +154,7 @@ const ledgerRow = z.object({
   name: z.string(),
   layout: z.string(),
   checksum: z.string(),
+  up: z.string(),
   down: z.string().nullable(),
   class: z.enum(stepClasses),
   fingerprint_before: z.string().nullable(),
@@ -155,7 +166,7 @@ async function ledgerRows(client: ClientBase): Promise<LedgerRow[]> {
   const rows = await rowsOf(
     client,
     ledgerRow,
-    `SELECT id::text AS id, version, name, layout, checksum, down, class, fingerprint_before, fingerprint_after, release
+    `SELECT id::text AS id, version, name, layout, checksum, up, down, class, fingerprint_before, fingerprint_after, release
      FROM rollback.migration WHERE state = 'applied' ORDER BY id`,
   );
   return rows.map((row) => ({
@@ -164,6 +175,7 @@ async function ledgerRows(client: ClientBase): Promise<LedgerRow[]> {
     name: row.name,
     layout: row.layout,
     checksum: row.checksum,
+    up: row.up,
     down: row.down ?? undefined,
     class: row.class,
     fingerprintBefore: row.fingerprint_before ?? undefined,

@@ -39,3 +39,18 @@ export function isWithin(
   const [from, to] = [position(order, range.from), position(order, range.to)];
   return at !== -1 && from !== -1 && to !== -1 && from <= at && at <= to;
 }
+
+/**
+ * Applied versions in the order in which they were applied: taken over ones as the layout orders them, then those of the
+ * ledger. With time stamps from merged branches that is not the order of the versions.
+ */
+export function applicationOrder(
+  applied: readonly string[],
+  ledger: ReadonlyMap<string, { readonly id: string }>,
+): string[] {
+  const id = (version: string) => BigInt(ledger.get(version)?.id ?? 0);
+  return applied
+    .map((version, index) => ({ version, index, id: id(version) }))
+    .sort((a, b) => (a.id === b.id ? a.index - b.index : a.id < b.id ? -1 : 1))
+    .map(({ version }) => version);
+}

@@ -1,6 +1,7 @@
 import { Refusal } from "../../settings/refusal.ts";
 import type { LayoutReader } from "./layouts/layout.ts";
-import { migrationOrder, position } from "./order.ts";
+import { difference } from "./difference.ts";
+import { applicationOrder, migrationOrder, position } from "./order.ts";
 import { appliedOf } from "./layouts/layout.ts";
 import { classOf, stepOf } from "./steps.ts";
 import type { Step } from "./steps.ts";
@@ -89,7 +90,8 @@ export function planDatabase(request: DatabaseRequest): DatabasePlan {
     );
   }
   const at = (version: string) => position(order, version);
-  const leaving = applied.filter((version) => at(version) > at(wanted)).sort((a, b) => at(b) - at(a));
+  const course = applicationOrder(applied, ledger);
+  const leaving = course.filter((version) => at(version) > at(wanted)).toReversed();
   const missing = order.filter((version) => at(version) <= at(wanted) && !isApplied.has(version));
   const kept = applied.filter((version) => at(version) <= at(wanted));
   refuseGap(request, order, missing, kept);
@@ -99,10 +101,11 @@ export function planDatabase(request: DatabaseRequest): DatabasePlan {
     return row !== undefined && file !== undefined && row.checksum !== file.checksum;
   });
   for (const version of edited) {
-    const text = `${database} ${version}: the file is not what was applied; what was stored when it was applied counts.`;
+    const text = `${database} ${version}: the file is not what was applied; what was stored when it was applied counts.${difference(ledger.get(version)?.up, fileOf.get(version)?.up)}`;
     if (missing.length > 0) throw editedRefusal(database, version, fileOf.get(version)?.file ?? "");
     notes.push(note("SCHEMA_EDITED", text));
   }
+  notes.push(...editedBeforeAdoption(database, tracked, fileOf, ledger));
   for (const version of applied) {
     if (fileOf.has(version)) continue;
     const where = ledger.has(version) ? "its reversal is in the ledger" : "and the ledger does not hold it";
@@ -128,6 +131,8 @@ export function planDatabase(request: DatabaseRequest): DatabasePlan {
     notes.push(...step.script.notes.map((text) => note("SCHEMA_ADJUSTED", `${step.where}: ${text}`)));
   }
   const oldest = leaving.at(-1);
+  // Where something applied later stays, no catalogue of the past is the one that the reversal leads to.
+  const lastOnes = leaving.toReversed().join() === course.slice(course.length - leaving.length).join();
   return {
     database,
     owner,
@@ -140,7 +145,7 @@ export function planDatabase(request: DatabaseRequest): DatabasePlan {
     adopt,
     gone,
     steps: [...reverse, ...forward],
-    expected: oldest === undefined ? undefined : ledger.get(oldest)?.fingerprintBefore,
+    expected: oldest === undefined || !lastOnes ? undefined : ledger.get(oldest)?.fingerprintBefore,
     recorded: observed.ledger !== undefined,
     notes,
   };
@@ -183,7 +188,7 @@ function reverseStep(
     notes.push(
       note(
         "SCHEMA_REVERSAL_EDITED",
-        `${database} ${version}: the reversal in the file is not the stored one; the stored one is used.`,
+        `${database} ${version}: the reversal in the file is not the stored one; the stored one is used.${difference(down, file.down)}`,
       ),
     );
   }
@@ -220,6 +225,22 @@ export function reversalClass(up: StepClass, down: StepClass): StepClass {
   return down;
 }
 
+/** What another tool applied from a file that is no longer the same, by the checksums that it keeps itself. */
+function editedBeforeAdoption(
+  database: string,
+  tracked: readonly TrackedRow[],
+  fileOf: ReadonlyMap<string, Migration>,
+  ledger: ReadonlyMap<string, LedgerRow>,
+): PlanNote[] {
+  return tracked.flatMap(({ version, recorded }) => {
+    const file = fileOf.get(version);
+    const same = recorded === undefined || file?.recorded === undefined || recorded === file.recorded;
+    if (same || ledger.has(version)) return [];
+    const text = `${database} ${version}: ${file.file} is not what was applied, by the checksum that its tool recorded; it is taken over as it is now.`;
+    return [note("SCHEMA_ADOPTED_EDITED", text)];
+  });
+}
+
 /** Versions with rows, and where a row stands for all before it, those before it that only the ledger knows. */
 function knownApplied(
   tracked: readonly TrackedRow[],
@@ -239,14 +260,6 @@ function forwardStep(database: string, file: Migration): Step {
       found: `${database} ${file.version} (${file.file}) cannot be run by this program: ${file.foreign}.`,
       untouched: "Nothing was changed.",
       next: "Apply it with its own tool, then run `pulumi up` again; or write it as plain SQL.",
-    });
-  }
-  if (!file.transactional) {
-    throw new Refusal({
-      code: "SCHEMA_NOT_TRANSACTIONAL",
-      found: `${database} ${file.version} (${file.name}) says itself that it cannot run inside a transaction.`,
-      untouched: "Nothing was changed.",
-      next: "Split what needs no transaction of its own from what does, or apply it by hand outside of a release.",
     });
   }
   const step = stepOf({

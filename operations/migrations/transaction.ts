@@ -2,10 +2,11 @@ import pg from "pg";
 import type { Client, ClientBase } from "pg";
 import { z } from "zod";
 import { Refusal } from "../../settings/refusal.ts";
+import { isUnreachable } from "../database/errors.ts";
 import { identifier, rowOf } from "../database/query.ts";
 import { batches } from "./batches.ts";
 import type { Batch } from "./batches.ts";
-import { asStepError } from "./failures.ts";
+import { asStepError, isPassing } from "./failures.ts";
 import { catalogueMark, compareCatalogues, fingerprintOf, readCatalogue } from "./fingerprint.ts";
 import type { Catalogue } from "./fingerprint.ts";
 import { appendEvent, recordApplied, recordCatalogue, recordEnded } from "./ledger/write.ts";
@@ -168,9 +169,13 @@ async function track(client: ClientBase, plan: DatabasePlan, { tracking, owner }
     ...(forth.length === 0 ? [] : [tracking.record(forth, before)]),
   ];
   if (statements.length === 0) return;
-  await client.query(
-    [`SET LOCAL ROLE ${identifier(owner)}`, ...statements, "SET LOCAL ROLE NONE"].join("; "),
-  );
+  try {
+    await client.query(
+      [`SET LOCAL ROLE ${identifier(owner)}`, ...statements, "SET LOCAL ROLE NONE"].join("; "),
+    );
+  } catch (error) {
+    throw isPassing(error) || isUnreachable(error) ? error : untracked(plan, error);
+  }
 }
 
 async function finish(
@@ -204,6 +209,18 @@ async function finish(
     adopted: plan.adopt.map(({ migration }) => migration.version),
     gone: plan.gone.map((row) => row.version),
     fingerprint,
+  });
+}
+
+/** E.g. a trigger of the application that lets only its own tool write to the table. */
+function untracked(plan: DatabasePlan, error: unknown): Refusal {
+  const { schema, table } = plan.reader.trackingTable;
+  return new Refusal({
+    code: "SCHEMA_NOT_TRACKED",
+    found: `${schema}.${table} of ${plan.database} does not take the record of what was done: ${error instanceof Error ? error.message : String(error)}.`,
+    untouched: "The whole transaction was rolled back; every database is as it was before this run.",
+    next: `Let the owner role write to ${schema}.${table} (a trigger or a privilege is in the way), then run \`pulumi up\` again.`,
+    cause: error,
   });
 }
 

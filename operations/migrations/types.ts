@@ -19,6 +19,8 @@ export interface Migration {
   readonly facts?: Readonly<Record<string, string>>;
   /** SHA-256 of the forward text, hex. */
   readonly checksum: string;
+  /** What the layout's tool itself would record as the file's checksum; undefined: it records none. */
+  readonly recorded?: string;
 }
 
 /** A name as written in SQL; `schema` undefined: found through the search path. */
@@ -34,6 +36,8 @@ export interface TrackedRow {
   readonly success: boolean;
   /** True: everything before it is applied as well and has no rows of its own. */
   readonly upTo?: boolean;
+  /** Checksum that the tool recorded of the file it applied. */
+  readonly recorded?: string;
 }
 
 /** A migration that the ledger holds as applied. */
@@ -44,6 +48,7 @@ export interface LedgerRow {
   readonly name: string;
   readonly layout: string;
   readonly checksum: string;
+  readonly up: string;
   readonly down: string | undefined;
   readonly class: StepClass;
   readonly fingerprintBefore: string | undefined;

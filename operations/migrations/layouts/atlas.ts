@@ -50,7 +50,7 @@ export const atlas: LayoutReader = {
           transactional: directive("txmode")?.trim() !== "none",
           checksum: checksum(up),
           ...(foreign === undefined ? {} : { foreign }),
-          facts: { hash: sums.get(file) ?? "" },
+          recorded: sums.get(file) ?? "",
         };
       }),
     );
@@ -66,14 +66,14 @@ export const atlas: LayoutReader = {
         applied bigint NOT NULL DEFAULT 0, total bigint NOT NULL DEFAULT 0, executed_at timestamptz NOT NULL, execution_time bigint NOT NULL,
         error text, error_stmt text, hash varchar NOT NULL, partial_hashes jsonb, operator_version varchar NOT NULL)`,
     // Type bits: 1 baseline, 2 execute, 4 resolved. A baseline stands for all up to it.
-    read: `SELECT version::text AS version, coalesce(error, '') = '' AND (applied = total OR type <> 2) AS success, type & 1 = 1 AS up_to
+    read: `SELECT version::text AS version, coalesce(error, '') = '' AND (applied = total OR type <> 2) AS success, type & 1 = 1 AS up_to, hash AS recorded
       FROM ${table} WHERE version !~ '^\\.'`,
     record: (migrations) =>
       migrations
         .map(
-          ({ version, name, facts }) =>
+          ({ version, name, recorded = "" }) =>
             `INSERT INTO ${table} (version, description, type, applied, total, executed_at, execution_time, hash, operator_version)
-             VALUES (${literal(version)}, ${literal(name)}, 2, 1, 1, now(), 0, ${literal(facts?.["hash"] ?? "")}, 'rollback')`,
+             VALUES (${literal(version)}, ${literal(name)}, 2, 1, 1, now(), 0, ${literal(recorded)}, 'rollback')`,
         )
         .join("; "),
     remove: (migrations) =>

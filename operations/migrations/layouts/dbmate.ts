@@ -3,7 +3,7 @@ import type { Migration } from "../types.ts";
 import { badFile, checksum, fileWith, matching, noMigrations, refuseDuplicates } from "./files.ts";
 import { compareTexts } from "./layout.ts";
 import type { LayoutReader } from "./layout.ts";
-import { markers, sections } from "./markers.ts";
+import { markers, onlyComments, sections } from "./markers.ts";
 
 // https://github.com/amacneil/dbmate/blob/main/pkg/dbmate/db.go
 const fileName = /^(\d+)(.*)\.sql$/;
@@ -74,7 +74,3 @@ export const dbmate: LayoutReader = {
       `DELETE FROM ${table} WHERE version IN (${migrations.map(({ version }) => literal(version)).join(", ")})`,
   },
 };
-
-function onlyComments(text: string): boolean {
-  return text.split("\n").every((line) => /^\s*(--.*)?$/.test(line));
-}

@@ -8,10 +8,12 @@ const nothingChanged = "Nothing was changed.";
 /** What lies in a migrations folder; texts are read when first asked for, each once. */
 export interface FolderView {
   readonly path: string;
-  /** Files relative to the folder with `/`, sorted; hidden ones are left out. Two levels deep. */
+  /** Files relative to the folder with `/`, sorted, at any depth; hidden ones and `node_modules` are left out. */
   readonly files: readonly string[];
   /** See `readSqlFile`. */
   text(file: string): Promise<string>;
+  /** A file as it is, for checksums that a tool takes over its bytes. */
+  bytes(file: string): Promise<Buffer>;
   /** Texts of the SQL files right in the folder, for recognising markers. */
   readonly topTexts: ReadonlyMap<string, string>;
 }
@@ -24,7 +26,7 @@ export async function viewFolder(path: string): Promise<FolderView> {
     files = entries
       .filter((entry) => !entry.isDirectory())
       .map((entry) => relative(path, join(entry.parentPath, entry.name)).split(sep).join("/"))
-      .filter((file) => !file.split("/").some((part) => part.startsWith(".")))
+      .filter((file) => !file.split("/").some((part) => part.startsWith(".") || part === "node_modules"))
       .sort();
   } catch (error) {
     throw new Refusal({
@@ -41,9 +43,14 @@ export async function viewFolder(path: string): Promise<FolderView> {
     texts.set(file, known);
     return known;
   };
-  const top = files.filter((file) => !file.includes("/") && file.endsWith(".sql"));
-  const topTexts = new Map(await Promise.all(top.map(async (file) => [file, await text(file)] as const)));
-  return { path, files, text, topTexts };
+  const bytes = (file: string): Promise<Buffer> => readBytes(path, file);
+  const topTexts = new Map<string, string>();
+  for (const file of files.filter((each) => !each.includes("/") && each.endsWith(".sql"))) {
+    // What cannot be read speaks for no layout; it is refused when it turns out to be a migration.
+    const known = await text(file).catch(() => undefined);
+    if (known !== undefined) topTexts.set(file, known);
+  }
+  return { path, files, text, bytes, topTexts };
 }
 
 /** Files right in the folder or in one of its subfolders (`in`), by name alone, that match; `undefined` groups are empty. */
@@ -73,9 +80,12 @@ export function fileWith(folder: FolderView, marker: RegExp): string | undefined
  * a checksum nor the body of a function. Throws Refusals `MIGRATION_FILE` and `MIGRATION_ENCODING`.
  */
 async function readSqlFile(folder: string, file: string): Promise<string> {
-  let bytes: Buffer;
+  return decodeSql(await readBytes(folder, file), file);
+}
+
+async function readBytes(folder: string, file: string): Promise<Buffer> {
   try {
-    bytes = await readFile(join(folder, file));
+    return await readFile(join(folder, file));
   } catch (error) {
     throw new Refusal({
       code: "MIGRATION_FILE",
@@ -85,7 +95,6 @@ async function readSqlFile(folder: string, file: string): Promise<string> {
       cause: error,
     });
   }
-  return decodeSql(bytes, file);
 }
 
 /** See `readSqlFile`. */

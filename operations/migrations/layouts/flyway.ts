@@ -63,16 +63,16 @@ export const flyway: LayoutReader = {
       installed_by varchar(100) NOT NULL, installed_on timestamp NOT NULL DEFAULT now(), execution_time integer NOT NULL,
       success boolean NOT NULL); CREATE INDEX flyway_schema_history_s_idx ON ${table} (success)`,
     // The last row of a version counts: undone ones have UNDO_SQL behind them. A baseline stands for all up to it.
-    read: `SELECT version, success, up_to FROM (SELECT DISTINCT ON (version) version::text AS version, type, success,
-      type LIKE '%BASELINE' AS up_to FROM ${table} WHERE version IS NOT NULL ORDER BY version, installed_rank DESC) AS last
+    read: `SELECT version, success, up_to, recorded FROM (SELECT DISTINCT ON (version) version::text AS version, type, success,
+      type LIKE '%BASELINE' AS up_to, checksum::text AS recorded FROM ${table} WHERE version IS NOT NULL ORDER BY version, installed_rank DESC) AS last
       WHERE type NOT LIKE 'UNDO%' AND type <> 'DELETE'`,
     record: (migrations) =>
       migrations
         .map(
-          ({ version, name, facts }) =>
+          ({ version, name, facts, recorded }) =>
             `INSERT INTO ${table} (installed_rank, version, description, type, script, checksum, installed_by, execution_time, success)
              SELECT coalesce(max(installed_rank), 0) + 1, ${literal(facts?.["written"] ?? version)}, ${literal(name.replaceAll("_", " ").slice(0, 200))},
-               'SQL', ${literal(facts?.["script"] ?? "")}, ${facts?.["crc32"] ?? "NULL"}, current_user, 0, true FROM ${table}`,
+               'SQL', ${literal(facts?.["script"] ?? "")}, ${recorded ?? "NULL"}, current_user, 0, true FROM ${table}`,
         )
         .join("; "),
     remove: (migrations) => {
@@ -107,19 +107,17 @@ async function read(
     transactional: !/^\s*executeInTransaction\s*=\s*false\b/m.test(config),
     checksum: checksum(up),
     ...(foreign === undefined ? {} : { foreign }),
+    recorded: String(flywayChecksum(up)),
     facts: {
       script: file,
       written: (/V([^/]*?)__/.exec(file)?.[1] ?? version).replaceAll("_", "."),
-      crc32: String(flywayChecksum(up)),
     },
   };
 }
 
 /** CRC-32 over the lines without their ends, as a signed number. */
 export function flywayChecksum(text: string): number {
-  const lines = text.split("\n");
-  if (lines.at(-1) === "") lines.pop();
-  return crc32(lines.map((line) => line.replace(/\r$/, "")).join("")) | 0;
+  return crc32(text.split(/\r\n|\n|\r/).join("")) | 0;
 }
 
 /** `1_02.0` → `1.2`: underscores are dots, leading zeros and parts of zero at the end do not count. */

@@ -58,7 +58,7 @@ export const golangMigrate: LayoutReader = {
     columns: ["version", "dirty"],
     create: `CREATE TABLE ${table} (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)`,
     // Without any migration the tool has no row, or -1 and dirty after a first migration that failed on its way down.
-    read: `SELECT version::text AS version, NOT dirty AS success, true AS up_to FROM ${table} WHERE version >= 0`,
+    read: `SELECT greatest(version, 0)::text AS version, NOT dirty AS success, true AS up_to FROM ${table} WHERE version >= 0 OR dirty`,
     record: (migrations) => newest(migrations.at(-1)?.version),
     remove: (_, before) => newest(before),
   },

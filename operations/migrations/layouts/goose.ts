@@ -4,7 +4,7 @@ import { badFile, checksum, fileWith, matching, noMigrations, refuseDuplicates }
 import type { FolderView } from "./files.ts";
 import { compareNumbers, normaliseNumber } from "./layout.ts";
 import type { LayoutReader } from "./layout.ts";
-import { markers, sections } from "./markers.ts";
+import { markers, onlyComments, sections, withStatementEnds } from "./markers.ts";
 
 const fileName = /^(\d+)_(.*)\.(sql|go)$/;
 const table = "public.goose_db_version";
@@ -59,15 +59,16 @@ async function sqlFile(folder: FolderView, version: string, name: string, file: 
   const [up, down, ...more] = cut.sections;
   if (up?.direction !== "up") throw refuse("does not begin with -- +goose Up");
   if (more.length > 0 || down?.direction === "up") throw refuse("has more than one -- +goose Up or Down");
-  const variables = /^--\s*\+goose\s+ENVSUB\s+ON/m.test(text);
+  if (!onlyComments(cut.before)) throw refuse("has statements before -- +goose Up");
+  const variables = /^--\s*\+goose\s+ENVSUB\s+ON[^]*?\$(?:\w|\{)/im.test(text);
   return {
     version,
     name,
     file,
-    up: up.text,
-    down: down?.text,
+    up: withStatementEnds(up.text),
+    down: down === undefined ? undefined : withStatementEnds(down.text),
     verify: undefined,
-    transactional: !/^--\s*\+goose\s+NO\s+TRANSACTION/m.test(text),
+    transactional: !/^--\s*\+goose\s+NO\s+TRANSACTION/im.test(text),
     checksum: checksum(up.text),
     ...(variables ? { foreign: "it takes values from environment variables (ENVSUB)" } : {}),
   };

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { literal } from "../../database/query.ts";
 import type { Migration } from "../types.ts";
 import { badFile, checksum, matching, noMigrations, refuseDuplicates } from "./files.ts";
@@ -41,12 +42,12 @@ export const graphileMigrate: LayoutReader = {
     create: `CREATE SCHEMA IF NOT EXISTS graphile_migrate;
       CREATE TABLE ${table} (hash text PRIMARY KEY, previous_hash text REFERENCES ${table}, filename text NOT NULL, date timestamptz NOT NULL DEFAULT now());
       CREATE TABLE IF NOT EXISTS graphile_migrate.current (filename text PRIMARY KEY DEFAULT 'current.sql', content text NOT NULL, date timestamptz NOT NULL DEFAULT now())`,
-    read: `SELECT filename AS version, true AS success FROM ${table}`,
+    read: `SELECT filename AS version, true AS success, hash AS recorded FROM ${table}`,
     record: (migrations) =>
       migrations
-        .map(({ facts }) => {
+        .map(({ facts, recorded = "" }) => {
           const previous = facts?.["previous"] ?? "-";
-          return `INSERT INTO ${table} (hash, previous_hash, filename) VALUES (${literal(facts?.["hash"] ?? "")}, ${previous === "-" ? "NULL" : literal(previous)}, ${literal(facts?.["filename"] ?? "")})`;
+          return `INSERT INTO ${table} (hash, previous_hash, filename) VALUES (${literal(recorded)}, ${previous === "-" ? "NULL" : literal(previous)}, ${literal(facts?.["filename"] ?? "")})`;
         })
         .join("; "),
     // Rows refer to the one before: the newest goes first.
@@ -83,6 +84,14 @@ async function read(
     );
   }
   const up = `${lines.slice(header).join("\n").trim()}\n`;
+  if (graphileHash(up, previous) !== hash && !headers.has("AllowInvalidHash")) {
+    throw badFile(
+      folder.path,
+      file,
+      "is not what was committed: its hash is another",
+      "Put the file back (git checkout), and make the change a new migration.",
+    );
+  }
   const placeholder = /(?<!:):[A-Z][0-9A-Z_]+\b/.exec(up)?.[0];
   return {
     version,
@@ -94,6 +103,13 @@ async function read(
     transactional: !/^--!\s*no-transaction\b/.test(up),
     checksum: checksum(up),
     ...(placeholder === undefined ? {} : { foreign: `graphile-migrate fills in ${placeholder}` }),
-    facts: { previous, hash, filename: `${digits}.sql` },
+    recorded: hash,
+    facts: { previous, filename: `${digits}.sql` },
   };
+}
+
+/** The hash that graphile-migrate chains: src/hash.ts. */
+function graphileHash(body: string, previous: string): string {
+  const text = `${`${previous === "-" ? "" : previous}\n${body.trim()}`.trim()}\n`;
+  return `sha1:${createHash("sha1").update(text).digest("hex")}`;
 }

@@ -34,8 +34,8 @@ export interface TrackingTable {
   /** Makes the table; runs only when it is not there. */
   readonly create: string;
   /**
-   * Reads `version` (text), `success` (boolean: false is a dirty row) of everything applied, and `up_to` (boolean) where a row
-   * stands for all before it. Without `compare`, in the order of application.
+   * Reads `version` (text), `success` (boolean: false is a dirty row) of everything applied, `up_to` (boolean) where a row
+   * stands for all before it, `recorded` (text) where the tool keeps a checksum. Without `compare`, in the order of application.
    */
   readonly read: string;
   /** Statements that record migrations, in this order, as applied; `before` is the newest applied one before them. */

@@ -6,9 +6,12 @@ export const markers = {
   // https://github.com/amacneil/dbmate/blob/main/pkg/dbmate/migration.go
   dbmate: { up: /^--\s*migrate:up(?:\s*$|\s+(\S.*))/m, down: /^--\s*migrate:down(?:\s*$|\s+(\S.*))/m },
   // https://github.com/pressly/goose/blob/main/internal/sqlparser/parser.go
-  goose: { up: /^--\s*\+goose\s+Up\b()/m, down: /^--\s*\+goose\s+Down\b()/m },
+  goose: { up: /^-+\s*\+goose\s+Up\s*$()/im, down: /^-+\s*\+goose\s+Down\s*$()/im },
   // https://github.com/rubenv/sql-migrate/blob/master/sqlparse/sqlparse.go
-  "sql-migrate": { up: /^-- \+migrate\s+Up\b(.*)/m, down: /^-- \+migrate\s+Down\b(.*)/m },
+  "sql-migrate": {
+    up: /^-- \+migrate \s*Up(?:\s*$|[ \t]+(\S.*))/m,
+    down: /^-- \+migrate \s*Down(?:\s*$|[ \t]+(\S.*))/m,
+  },
   // https://github.com/salsita/node-pg-migrate/blob/main/src/sqlMigration.ts
   "node-pg-migrate": { up: /^\s*--[\s-]*up\s+migration()/im, down: /^\s*--[\s-]*down\s+migration()/im },
 } as const;
@@ -33,6 +36,16 @@ export interface Section {
   readonly options: string;
   /** Text after the marker's line. */
   readonly text: string;
+}
+
+/** A text in which the marker for the end of a statement ends it for the parser as well. */
+export function withStatementEnds(text: string): string {
+  return text.replaceAll(/^-+[ \t]*\+(?:goose|migrate)[ \t]+StatementEnd[ \t]*$/gim, ";");
+}
+
+/** Whether there are no statements, only comments and empty lines. */
+export function onlyComments(text: string): boolean {
+  return text.split("\n").every((line) => /^\s*(--.*)?$/.test(line));
 }
 
 /** Cuts a text at the tool's marker lines; `before` is what stands in front of the first. */

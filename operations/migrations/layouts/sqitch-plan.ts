@@ -14,11 +14,14 @@ interface Entry {
 }
 
 export interface SqitchChange extends Entry {
-  readonly requires: readonly string[];
+  /** As written, with the id of the change meant; undefined: it is another project's. */
+  readonly requires: readonly { readonly name: string; readonly id: string | undefined }[];
   readonly conflicts: readonly string[];
   readonly tags: readonly Entry[];
-  /** Name of its scripts: reworked changes carry the tag after which they were reworked, `name@tag`. */
-  readonly scriptName: string;
+  /** 1, or more for a change that reworks an earlier one of its name. */
+  readonly instance: number;
+  /** Tags between it and the change that reworks it, the last first, e.g. `@v1.0`; empty: it is the current one. */
+  readonly reworkedAt: readonly string[];
 }
 
 export interface SqitchPlan {
@@ -32,9 +35,9 @@ const pragma = /^\s*%\s*([^\s=]+?)\s*(?:=\s*(.+?))?\s*$/;
 const line =
   /^\s*(@)?(?:([+-])\s*)?(\S+?)(?:\s+\[([^\]]+)\])?\s+(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z)\s+([^<]+?)\s+<([^>]+)>\s*$/;
 
-interface Draft extends Omit<SqitchChange, "tags" | "scriptName"> {
+interface Draft extends Omit<SqitchChange, "tags" | "reworkedAt"> {
   readonly tags: Entry[];
-  reworkedAt: string | undefined;
+  reworkedAt: readonly string[];
 }
 
 /** Reads `sqitch.plan`. Throws `MIGRATION_FORMAT`. */
@@ -93,6 +96,11 @@ export function parseSqitchPlan(text: string, folder: string): SqitchPlan {
       ...(conflicts.length === 0 ? [] : [`conflicts\n  - ${conflicts.join("\n  - ")}`]),
       ...about,
     ]);
+    const before = latest.get(name);
+    if (before !== undefined) {
+      const since = changes.slice(changes.indexOf(before)).toReversed();
+      before.reworkedAt = since.flatMap(({ tags }) => tags.map((tag) => tag.name));
+    }
     const change: Draft = {
       name,
       date,
@@ -100,13 +108,15 @@ export function parseSqitchPlan(text: string, folder: string): SqitchPlan {
       email,
       note,
       id,
-      requires,
+      requires: requires.map((dependency) => ({
+        name: dependency,
+        id: required(changes, dependency, project),
+      })),
       conflicts,
       tags: [],
-      reworkedAt: undefined,
+      instance: (before?.instance ?? 0) + 1,
+      reworkedAt: [],
     };
-    const before = latest.get(name);
-    if (before !== undefined) before.reworkedAt = firstTagSince(changes, before);
     latest.set(name, change);
     changes.push(change);
   }
@@ -115,16 +125,19 @@ export function parseSqitchPlan(text: string, folder: string): SqitchPlan {
   return {
     project: pragmas.get("project") ?? "",
     uri: pragmas.get("uri"),
-    changes: changes.map(({ reworkedAt, ...change }) => ({
-      ...change,
-      scriptName: reworkedAt === undefined ? change.name : `${change.name}${reworkedAt}`,
-    })),
+    changes,
   };
 }
 
-/** The scripts of a change that was reworked later are kept under the tag nearest behind it. */
-function firstTagSince(changes: readonly Draft[], change: Draft): string | undefined {
-  return changes.slice(changes.indexOf(change)).flatMap(({ tags }) => tags)[0]?.name;
+/** The id that a dependency means: `name`, `name@tag`, `@tag`, an id, or any of them behind `project:`. */
+function required(changes: readonly Draft[], dependency: string, project: string): string | undefined {
+  const [, of = project, rest = ""] = /^(?:([^:]+):)?(.*)$/.exec(dependency) ?? [];
+  if (of !== project) return undefined;
+  const [name = "", tag] = rest.split("@");
+  const tagged = changes.findIndex(({ tags }) => tags.some((each) => each.name === `@${tag ?? ""}`));
+  const known = tagged === -1 ? changes : changes.slice(0, tagged + 1);
+  if (name === "") return known.at(-1)?.id;
+  return (known.findLast((change) => change.name === name) ?? known.find(({ id }) => id === name))?.id;
 }
 
 /** As git names objects: SHA-1 over kind, length and text. */

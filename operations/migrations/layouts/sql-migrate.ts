@@ -3,7 +3,7 @@ import type { Migration } from "../types.ts";
 import { badFile, checksum, fileWith, matching, noMigrations, refuseDuplicates } from "./files.ts";
 import { compareTexts } from "./layout.ts";
 import type { LayoutReader } from "./layout.ts";
-import { markers, sections } from "./markers.ts";
+import { markers, sections, withStatementEnds } from "./markers.ts";
 
 const table = "public.gorp_migrations";
 
@@ -39,20 +39,19 @@ export const sqlMigrate: LayoutReader = {
           }
           const of = (direction: "up" | "down") =>
             cut.sections.filter((section) => section.direction === direction);
-          const up = of("up")
-            .map(({ text }) => text)
-            .join("\n");
+          const joined = (direction: "up" | "down") =>
+            withStatementEnds(
+              of(direction)
+                .map(({ text }) => text)
+                .join("\n"),
+            );
+          const up = joined("up");
           return {
             version,
             name: version.replace(/^\d+[_-]?/, ""),
             file,
             up,
-            down:
-              of("down").length === 0
-                ? undefined
-                : of("down")
-                    .map(({ text }) => text)
-                    .join("\n"),
+            down: of("down").length === 0 ? undefined : joined("down"),
             verify: undefined,
             transactional: !cut.sections.some(({ options }) =>
               options.split(/\s+/).includes("notransaction"),

@@ -29,6 +29,7 @@ function stored(migration: Migration, change: Partial<LedgerRow> = {}): LedgerRo
     name: migration.name,
     layout: "meal-planner",
     checksum: migration.checksum,
+    up: migration.up,
     down: migration.down,
     class: "exact",
     fingerprintBefore: `before ${migration.version}`,
