@@ -107,8 +107,11 @@ async function withDrift(
   if (plan.steps.length === 0 || !plan.recorded) return plan;
   const differences = await request.observe.drift(database);
   if (differences.length === 0) return plan;
-  if (request.onDrift === "note") {
-    const notes = differences.map((text) => ({ code: "SCHEMA_DRIFT", text: `${database.name}: ${text}` }));
+  // What another tool applied or reversed meanwhile changed the catalogue as well, rightly.
+  const elsewhere = plan.adopt.length > 0 || plan.gone.length > 0;
+  if (elsewhere || request.onDrift === "note") {
+    const code = elsewhere ? "SCHEMA_ADOPTED_CHANGES" : "SCHEMA_DRIFT";
+    const notes = differences.map((text) => ({ code, text: `${database.name}: ${text}` }));
     return { ...plan, expected: undefined, notes: [...plan.notes, ...notes] };
   }
   throw new Refusal({
