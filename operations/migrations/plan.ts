@@ -113,7 +113,7 @@ export function planDatabase(request: DatabaseRequest): DatabasePlan {
   }
 
   const reverse = leaving.map((version) =>
-    reverseStep(database, version, ledger.get(version), fileOf.get(version), notes),
+    reverseStep(database, version, ledger.get(version), fileOf.get(version), notes, reader),
   );
   const forward = missing.map((version) => {
     const file = fileOf.get(version);
@@ -169,6 +169,7 @@ function reverseStep(
   row: LedgerRow | undefined,
   file: Migration | undefined,
   notes: PlanNote[],
+  reader: LayoutReader,
 ): Step {
   const name = row?.name ?? file?.name ?? "";
   let down = row?.down;
@@ -197,7 +198,7 @@ function reverseStep(
       code: "SCHEMA_NO_REVERSAL",
       found: `${database} ${version}${name === "" ? "" : ` (${name})`} has no stored reversal.`,
       untouched: "Nothing was stopped or changed.",
-      next: `Write one into the migrations folder, as the layout wants it (rollback/NNN_name.sql): it is used where none is stored.\nThen run \`pulumi up\` again.`,
+      next: `${placeFor(reader, file)}: it is used where none is stored.\nThen run \`pulumi up\` again.`,
     });
   }
   const step = stepOf({ direction: "reverse", database, version, name, sql: down, source });
@@ -216,6 +217,15 @@ function reverseStep(
     });
   }
   return reversal;
+}
+
+/** Where a reversal is to be written, as a sentence without its end. */
+function placeFor(reader: LayoutReader, file: Migration | undefined): string {
+  if (file === undefined) return "Put the migration's file back into the folder, with its reversal";
+  const { file: place, marker } = reader.reversalPlace(file);
+  return marker === undefined
+    ? `Write one into ${place} of the migrations folder`
+    : `Write one into ${place} of the migrations folder, behind a line ${marker}`;
 }
 
 /** What a reversal amounts to, given what the migration did. */

@@ -110,8 +110,10 @@ async function withDrift(
   // What another tool applied or reversed meanwhile changed the catalogue as well, rightly.
   const elsewhere = plan.adopt.length > 0 || plan.gone.length > 0;
   if (elsewhere || request.onDrift === "note") {
-    const code = elsewhere ? "SCHEMA_ADOPTED_CHANGES" : "SCHEMA_DRIFT";
-    const notes = differences.map((text) => ({ code, text: `${database.name}: ${text}` }));
+    const notes = differences.map((difference) => {
+      const text = `${database.name}: ${difference}`;
+      return elsewhere ? { code: "SCHEMA_ADOPTED_CHANGES", text } : { code: "SCHEMA_DRIFT", text };
+    });
     return { ...plan, expected: undefined, notes: [...plan.notes, ...notes] };
   }
   throw new Refusal({

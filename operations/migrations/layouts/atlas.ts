@@ -7,9 +7,11 @@ import { compareTexts } from "./layout.ts";
 import type { LayoutReader } from "./layout.ts";
 
 const table = "atlas_schema_revisions.atlas_schema_revisions";
+/** The tool's versioned folders are forward only, and it reads no subfolders: reversals lie in one. */
+const reversals = "rollback/";
 const sumFile = "atlas.sum";
 
-/** Atlas, versioned: `20260102030405_name.sql` with `atlas.sum`; forward only. */
+/** Atlas, versioned: `20260102030405_name.sql` with `atlas.sum`; the tool is forward only, reversals may lie in `rollback/`. */
 export const atlas: LayoutReader = {
   name: "atlas",
   normalise: (version) => (/^[^_\s]+$/.test(version) ? version : undefined),
@@ -45,7 +47,7 @@ export const atlas: LayoutReader = {
           name,
           file,
           up,
-          down: undefined,
+          down: folder.files.includes(reversals + file) ? await folder.text(reversals + file) : undefined,
           verify: undefined,
           transactional: directive("txmode")?.trim() !== "none",
           checksum: checksum(up),
@@ -55,6 +57,8 @@ export const atlas: LayoutReader = {
       }),
     );
   },
+
+  reversalPlace: ({ file }) => ({ file: reversals + file, marker: undefined }),
 
   trackingTable: {
     schema: "atlas_schema_revisions",

@@ -61,6 +61,8 @@ export const dbmate: LayoutReader = {
     );
   },
 
+  reversalPlace: ({ file }) => ({ file, marker: "-- migrate:down" }),
+
   trackingTable: {
     schema: "public",
     table: "schema_migrations",

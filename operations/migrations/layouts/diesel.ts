@@ -60,6 +60,8 @@ export const diesel: LayoutReader = {
     );
   },
 
+  reversalPlace: ({ file }) => ({ file: file.replace(/up\.sql$/, "down.sql"), marker: undefined }),
+
   trackingTable: {
     schema: "public",
     table: "__diesel_schema_migrations",

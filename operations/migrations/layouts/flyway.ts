@@ -54,6 +54,8 @@ export const flyway: LayoutReader = {
     );
   },
 
+  reversalPlace: ({ file }) => ({ file: file.replace(/(^|\/)V([^/]*)$/, "$1U$2"), marker: undefined }),
+
   trackingTable: {
     schema: "public",
     table: "flyway_schema_history",

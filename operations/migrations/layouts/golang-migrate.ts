@@ -52,6 +52,8 @@ export const golangMigrate: LayoutReader = {
     );
   },
 
+  reversalPlace: ({ file }) => ({ file: file.replace(/\.up\./, ".down."), marker: undefined }),
+
   trackingTable: {
     schema: "public",
     table: "schema_migrations",

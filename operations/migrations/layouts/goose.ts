@@ -35,6 +35,8 @@ export const goose: LayoutReader = {
     );
   },
 
+  reversalPlace: ({ file }) => ({ file, marker: "-- +goose Down" }),
+
   trackingTable: {
     schema: "public",
     table: "goose_db_version",

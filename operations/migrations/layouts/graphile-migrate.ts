@@ -7,9 +7,12 @@ import { compareNumbers, normaliseNumber } from "./layout.ts";
 import type { LayoutReader } from "./layout.ts";
 
 const fileName = /^(\d+)(?:-([-_a-zA-Z0-9]*))?\.sql$/;
+/** The tool knows no reversals and reads nothing but its own folders: they lie beside these. */
+const reversals = "rollback/";
 const table = "graphile_migrate.migrations";
 
-/** graphile-migrate: `committed/000001-name.sql` with a header; forward only. `current.sql` is not committed and not read. */
+/** graphile-migrate: `committed/000001-name.sql` with a header; the tool is forward only, reversals may lie in
+ * `rollback/000001-name.sql`. `current.sql` is not committed and not read. */
 export const graphileMigrate: LayoutReader = {
   name: "graphile-migrate",
   normalise: (version) => normaliseNumber(version.replace(/\.sql$/, "")),
@@ -33,6 +36,8 @@ export const graphileMigrate: LayoutReader = {
         .map(({ version, digits, name, file }) => read(folder, version, digits, name, file)),
     );
   },
+
+  reversalPlace: ({ file }) => ({ file: file.replace(/^committed\//, reversals), marker: undefined }),
 
   trackingTable: {
     schema: "graphile_migrate",
@@ -98,7 +103,7 @@ async function read(
     name,
     file,
     up,
-    down: undefined,
+    down: await reversal(folder, version),
     verify: undefined,
     transactional: !/^--!\s*no-transaction\b/.test(up),
     checksum: checksum(up),
@@ -106,6 +111,13 @@ async function read(
     recorded: hash,
     facts: { previous, filename: `${digits}.sql` },
   };
+}
+
+async function reversal(folder: FolderView, version: string): Promise<string | undefined> {
+  const found = matching(folder, fileName, "rollback").find(
+    ({ groups: [digits = ""] }) => normaliseNumber(digits) === version,
+  );
+  return found === undefined ? undefined : folder.text(found.file);
 }
 
 /** The hash that graphile-migrate chains: src/hash.ts. */

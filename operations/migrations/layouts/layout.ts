@@ -18,7 +18,17 @@ export interface LayoutReader {
   readonly compare: ((a: string, b: string) => number) | undefined;
   /** Whether a migration may be applied although a newer one already is (time stamps from merged branches). */
   readonly outOfOrder: boolean;
+  /** Where the reversal of a migration belongs. */
+  reversalPlace(migration: Pick<Migration, "file">): ReversalPlace;
   readonly trackingTable: TrackingTable;
+}
+
+/** A place for a reversal that is yet to be written. */
+export interface ReversalPlace {
+  /** Relative to the migrations folder. */
+  readonly file: string;
+  /** Line behind which it goes, at the end of the file; undefined: it has the file for itself. */
+  readonly marker: string | undefined;
 }
 
 /** The tool's own table; its shape is kept, so that the tool can still be used beside this program. */

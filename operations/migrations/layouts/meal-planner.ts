@@ -1,3 +1,4 @@
+import { join } from "node:path/posix";
 import { literal } from "../../database/query.ts";
 import type { Migration } from "../types.ts";
 import { checksum, matching, missingUp, noMigrations, refuseDuplicates } from "./files.ts";
@@ -57,6 +58,8 @@ export const mealPlanner: LayoutReader = {
         }),
     );
   },
+
+  reversalPlace: ({ file }) => ({ file: join(rollbackFolder, file), marker: undefined }),
 
   // The seed's tools wrote the version as an integer; comparing as numeric also suits a text column with `023` in it.
   trackingTable: {

@@ -51,6 +51,8 @@ export const nodePgMigrate: LayoutReader = {
     );
   },
 
+  reversalPlace: ({ file }) => ({ file, marker: "-- Down Migration" }),
+
   trackingTable: {
     schema: "public",
     table: "pgmigrations",

@@ -30,6 +30,8 @@ export const sqitch: LayoutReader = {
     return Promise.all(plan.changes.map((change) => read(folder, config, plan, change)));
   },
 
+  reversalPlace: ({ file }) => ({ file: file.replace(/(^|\/)deploy\//, "$1revert/"), marker: undefined }),
+
   trackingTable: {
     schema: "sqitch",
     table: "changes",

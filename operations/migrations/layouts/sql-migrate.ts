@@ -62,6 +62,8 @@ export const sqlMigrate: LayoutReader = {
     );
   },
 
+  reversalPlace: ({ file }) => ({ file, marker: "-- +migrate Down" }),
+
   trackingTable: {
     schema: "public",
     table: "gorp_migrations",
