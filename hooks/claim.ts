@@ -1,6 +1,7 @@
 import { withClient } from "../operations/database/connection.ts";
 import { inTransaction } from "../operations/database/query.ts";
 import { assertRun, claimRun, type RunClaim } from "../operations/journal/run-token.ts";
+import { claimRoutes } from "../operations/traffic/routes.ts";
 import { access } from "../operations/plan/access.ts";
 import { stackLabel } from "../settings/names.ts";
 import type { RunContext } from "./context.ts";
@@ -26,6 +27,16 @@ export async function assertStillOurs({ settings, revision, notes, session }: Ru
     (client) => inTransaction(client, () => assertRun(client, revision)),
     session,
   );
+}
+
+/**
+ * Makes the router take routes from this run alone. Once, as early as there is a router: a program that was overtaken in
+ * between must not claim it back.
+ */
+export async function claimRouter({ names, revision, notes }: RunContext): Promise<void> {
+  if (notes.routerClaimed) return;
+  await claimRoutes(names.router, revision);
+  notes.routerClaimed = true;
 }
 
 function claimOf({ settings, revision }: RunContext): RunClaim {

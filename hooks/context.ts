@@ -52,6 +52,8 @@ export interface RunNotes {
   closed: readonly string[];
   /** Whether the schema of this run is in force. */
   schemaChanged: boolean;
+  /** Whether this run has claimed the router. */
+  routerClaimed: boolean;
   /** Whether the router has this run's routes. */
   switched: boolean;
   dump?: string;
@@ -105,6 +107,7 @@ export function contextOf(settings: Settings, world: World, order: MigrationOrde
     notes: {
       closed: [],
       schemaChanged: false,
+      routerClaimed: false,
       switched: false,
       restorePoints: [],
       claimed: new Set(),

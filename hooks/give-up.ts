@@ -1,7 +1,8 @@
 import { openRoles } from "../operations/database/fence.ts";
 import { access, applicationName } from "../operations/plan/access.ts";
 import { connectorTo, observeSchema } from "../operations/plan/schema.ts";
-import { closeGate } from "../operations/traffic/gate.ts";
+import { isRefusal } from "../settings/refusal.ts";
+import { assertStillOurs } from "./claim.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectName } from "./names.ts";
 
@@ -11,23 +12,25 @@ import type { EffectName } from "./names.ts";
  * `up` has finished or gone back: an old release on a new schema would be worse. Returns what the user should know.
  */
 export async function giveUp(context: RunContext, effect: EffectName, cause: unknown): Promise<string[]> {
-  const { notes, settings, names, world } = context;
+  const { notes, settings, world } = context;
   const { lease } = notes;
   if (lease === undefined || notes.switched) return [];
   delete notes.lease;
   try {
+    if (await isOvertaken(context, cause)) {
+      await lease.letGo();
+      return ["Roles, routes and gate are left to the run that took over."];
+    }
     if (await schemaIsAsBefore(context)) {
       await openRoles(access(settings), notes.closed, context.session);
       if (world.gateway.rest === "closed") {
-        await lease.letGo();
-        await closeGate(names.door);
+        await lease.close();
         return ["The gateway answers 503 as it did before this run; no schema was changed."];
       }
       await lease.abort();
       return ["Requests flow again to the release that was serving; no schema was changed."];
     }
-    await lease.letGo();
-    await closeGate(names.door);
+    await lease.close();
     return [
       `The schema has changed and ${effect} failed: the gateway answers 503 with Retry-After until \`pulumi up\` has finished or gone back.`,
     ];
@@ -39,6 +42,18 @@ export async function giveUp(context: RunContext, effect: EffectName, cause: unk
       `The way out failed too (${why}); the hold ends by itself within seconds.`,
       ...(cause instanceof Error ? [] : [String(cause)]),
     ];
+  }
+}
+
+/** Whether the stack belongs to a later run by now, whose roles and gate are not this one's to change. */
+async function isOvertaken(context: RunContext, cause: unknown): Promise<boolean> {
+  if (isRefusal(cause, "RUN_OVERTAKEN")) return true;
+  try {
+    await assertStillOurs(context);
+    return false;
+  } catch (error) {
+    if (isRefusal(error, "RUN_OVERTAKEN")) return true;
+    throw error;
   }
 }
 

@@ -5,7 +5,7 @@ import { describeChange } from "../operations/plan/describe.ts";
 import { journalKey, runRecord } from "../operations/plan/record.ts";
 import { checkBeforeAnything } from "../operations/preflight/checks.ts";
 import { describePlan } from "../operations/migrations/describe.ts";
-import { claim } from "./claim.ts";
+import { claim, claimRouter } from "./claim.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition, EffectRun } from "./effect.ts";
 import { schemaPlan } from "./schema-plan.ts";
@@ -35,6 +35,7 @@ async function check({ context, say }: EffectRun): Promise<void> {
 /** Ends whatever is left of an earlier run and puts this one on record. */
 async function open(context: RunContext): Promise<void> {
   const { settings, world, revision } = context;
+  if (world.gateway.mode !== "absent") await claimRouter(context);
   if (!world.server.answers) return;
   const existing = existingDatabases(context);
   await claim(context, existing);

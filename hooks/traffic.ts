@@ -4,6 +4,7 @@ import { routerConfig } from "../operations/traffic/router-config.ts";
 import { applyRoutes } from "../operations/traffic/routes.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition } from "./effect.ts";
+import { assertStillOurs, claimRouter } from "./claim.ts";
 import { holdRequests } from "./hold.ts";
 
 /** The router gets the routes of the live releases, requests that were held go there, and those in flight elsewhere end. */
@@ -17,10 +18,14 @@ export const traffic: EffectDefinition = {
     run.requires("schema", "containers", "caches");
     const { settings, gateway, names, notes } = run.context;
     await holdForTheSwitch(run.context);
-    await applyRoutes(names.router, routerConfig(gateway));
+    await claimRouter(run.context);
+    await applyRoutes(names.router, routerConfig(gateway), run.context.revision);
     notes.switched = true;
-    if (notes.lease === undefined) await openGate(names.door);
-    else await notes.lease.release();
+    if (notes.lease === undefined) {
+      // Nobody else's hold is opened: a program that was overtaken has no lease that could tell it so.
+      await assertStillOurs(run.context);
+      await openGate(names.door);
+    } else await notes.lease.release();
     const held = notes.heldSince === undefined ? undefined : Date.now() - notes.heldSince;
     if (held !== undefined) {
       notes.heldFor = held;

@@ -85,7 +85,7 @@ async function unproven(context: RunContext, wrong: readonly Check[]): Promise<R
   const former = change.schema.length === 0 ? formerRoutes(settings, world) : undefined;
   if (former !== undefined) {
     await openRoles(access(settings), former.roles);
-    await applyRoutes(names.router, former.config);
+    await applyRoutes(names.router, former.config, revision);
     return new Refusal({
       code: "VERIFICATION_FAILED",
       found,

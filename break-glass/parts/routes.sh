@@ -66,7 +66,8 @@ switch() { # RELEASE
     lines+=("send every request for $service to $name ($address:$port)")
   done
   confirm "${lines[@]}" "open the gate"
-  named <<<"$text" | docker exec -i "$(need router)" routes apply >&2
+  docker exec "$(need router)" routes claim break-glass
+  named <<<"$text" | docker exec -i "$(need router)" routes apply break-glass >&2
   gate open
   say "open: $release serves."
 }

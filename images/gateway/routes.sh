@@ -1,7 +1,9 @@
 #!/bin/bash
-# routes apply      a whole nginx configuration on standard input, its first line `# generation ID`; prints
+# routes claim RUN  from now on only this run may apply routes
+# routes apply RUN  a whole nginx configuration on standard input, its first line `# generation ID`; prints
 #                   `applied` or `unchanged` once that generation, and no older one, takes requests.
-#                   Exit 3: refused by nginx; exit 4: it does not come into force. The old one then stays.
+#                   Exit 3: refused by nginx; 4: it does not come into force; 5: another run has claimed the routes.
+#                   The old one then stays.
 # routes show       prints the generation in force
 # routes inflight   prints the number of requests in flight, those of leaving workers included
 # routes drain MS   waits until there are none, at most MS milliseconds; prints how many are left
@@ -49,16 +51,32 @@ in_force() { # generation, old workers...
   done
 }
 
-apply() {
-  local new=$folder/.new.conf old=$folder/.old.conf file=$folder/nginx.conf wanted master
-  local -a workers
+lock() {
   exec 9> "$folder/.lock"
   flock -w 60 9 || { echo "another change of the routes is under way" >&2; exit 4; }
+}
+
+claim() { # run
+  lock
+  echo "$1" > "$folder/.run.new"
+  sync "$folder/.run.new"
+  mv "$folder/.run.new" "$folder/.run"
+}
+
+apply() { # run
+  local new old=$folder/.old.conf file=$folder/nginx.conf wanted master owner
+  local -a workers
+  # Read before the lock is taken: a program that is stopped in the middle of its text must not keep others out.
+  new=$(mktemp "$folder/.new.XXXXXX")
+  # shellcheck disable=SC2064
+  trap "rm -f '$new'" EXIT
   cat > "$new"
+  lock
+  owner=$(cat "$folder/.run" 2>/dev/null || true)
+  [ -z "$owner" ] || [ "$owner" = "$1" ] || { echo "run $owner has claimed the routes" >&2; exit 5; }
   wanted=$(sed -n '1s/^# generation //p' "$new")
   [ -n "$wanted" ] || { echo "the first line names no generation" >&2; exit 3; }
   if [ "$(ask generation 2>/dev/null || true)" = "$wanted" ] && cmp -s "$new" "$file"; then
-    rm -f "$new"
     echo unchanged
     return
   fi
@@ -105,10 +123,11 @@ settle() {
 }
 
 case "${1:-}" in
-  apply) apply ;;
+  claim) claim "$2" ;;
+  apply) apply "$2" ;;
   settle) settle "$2" ;;
   show) ask generation ;;
   inflight) in_flight ;;
   drain) drain "$2" ;;
-  *) echo "usage: routes apply | show | inflight | drain MS | settle MS" >&2; exit 64 ;;
+  *) echo "usage: routes claim RUN | apply RUN | show | inflight | drain MS | settle MS" >&2; exit 64 ;;
 esac

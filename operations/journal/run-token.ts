@@ -145,12 +145,14 @@ export async function endSessionsOf(client: ClientBase, run: string): Promise<nu
   return sessions.length;
 }
 
-function overtaken(run: string): Refusal {
+/** The Refusal of a run that is not the stack's any more. */
+export function overtaken(run: string, cause?: unknown): Refusal {
   return new Refusal({
     code: "RUN_OVERTAKEN",
     found: `run ${run} is not the one at work on this stack any more (a later \`pulumi up\` took over).`,
     untouched: "Its last transaction was rolled back; nothing of it was kept.",
     next: "Nothing to do for this one; look at the later run.",
+    cause,
   });
 }
 

@@ -33,6 +33,8 @@ export interface Lease {
   release(): Promise<{ readonly expired: boolean; readonly status: GateStatus }>;
   /** As `release`, for the way out of a failed run: the gate of another run is left alone instead of refused. */
   abort(): Promise<void>;
+  /** Ends the lease in a gate that answers 503 until it is opened; the gate of another run is left alone. */
+  close(): Promise<void>;
   /** Ends the renewals and leaves the gate to its lease's end. */
   letGo(): Promise<void>;
 }
@@ -106,6 +108,11 @@ export async function openHold(door: string, options: HoldOptions): Promise<Leas
     end();
     return { expired, status: await changeGate(door, { do: "open", owner }) };
   };
+  const unlessFollowed = async (work: Promise<unknown>): Promise<void> => {
+    await work.catch((error: unknown) => {
+      if (!isRefusal(error, "LEASE_LOST")) throw error;
+    });
+  };
   return {
     remaining,
     assertHeld: () => {
@@ -114,10 +121,11 @@ export async function openHold(door: string, options: HoldOptions): Promise<Leas
     },
     expireInto: (then) => extend({ do: "expireInto", owner, then }),
     release,
-    abort: async () => {
-      await release().catch((error: unknown) => {
-        if (!isRefusal(error, "LEASE_LOST")) throw error;
-      });
+    abort: () => unlessFollowed(release()),
+    close: async () => {
+      end();
+      await renewal;
+      await unlessFollowed(changeGate(door, { do: "close", owner }));
     },
     letGo: () => {
       end();

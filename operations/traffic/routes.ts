@@ -1,22 +1,30 @@
 import { DockerFailure, docker } from "../docker/run.ts";
 import type { RouterConfig } from "./router-config.ts";
+import { overtaken } from "../journal/run-token.ts";
 import { Refusal } from "../../settings/refusal.ts";
 
 /**
  * Brings a router's configuration into force: tested by nginx, renamed into place, reloaded, and proven by its
  * generation's answer after every older worker stopped accepting. `unchanged`: it was in force already.
  * Repeatable; killed anywhere, the old configuration is in force or the new one.
- * Throws a Refusal `ROUTES_REFUSED` when nginx does not take it; the old one stays.
+ * Throws a Refusal `ROUTES_REFUSED` when nginx does not take it, `RUN_OVERTAKEN` when another run has claimed the routes;
+ * the old one stays.
  */
-export async function applyRoutes(router: string, config: RouterConfig): Promise<"applied" | "unchanged"> {
+export async function applyRoutes(
+  router: string,
+  config: RouterConfig,
+  run: string,
+): Promise<"applied" | "unchanged"> {
   try {
-    const said = await docker(["exec", "-i", router, "routes", "apply"], {
+    const said = await docker(["exec", "-i", router, "routes", "apply", run], {
       input: config.text,
       timeoutMs: 90_000,
     });
     return said === "unchanged" ? "unchanged" : "applied";
   } catch (error) {
-    if (!(error instanceof DockerFailure) || (error.exitCode !== 3 && error.exitCode !== 4)) throw error;
+    if (!(error instanceof DockerFailure)) throw error;
+    if (error.exitCode === 5) throw overtaken(run, error);
+    if (error.exitCode !== 3 && error.exitCode !== 4) throw error;
     throw new Refusal({
       code: "ROUTES_REFUSED",
       found: `the router ${router} did not take its new routes: ${error.stderr}`,
@@ -25,6 +33,11 @@ export async function applyRoutes(router: string, config: RouterConfig): Promise
       cause: error,
     });
   }
+}
+
+/** From here on only this run may change the routes: a program of an earlier one that lives on is refused. */
+export async function claimRoutes(router: string, run: string): Promise<void> {
+  await docker(["exec", router, "routes", "claim", run], { timeoutMs: 90_000 });
 }
 
 /** The generation of the routes in force, `none` before the first. */

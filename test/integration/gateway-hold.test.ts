@@ -55,7 +55,7 @@ describe("the gate of the door", function () {
 
   it("waits for the requests in flight, those of leaving workers too, and no longer than asked", async () => {
     const patient = (server: TestUpstream) =>
-      applyRoutes(gateway.router, routerConfig({ ...gateway.plan(server), drain: 60_000 }));
+      applyRoutes(gateway.router, routerConfig({ ...gateway.plan(server), drain: 60_000 }), "test");
     await patient(old);
     const slow = ask(`${gateway.url}/?ms=5000`);
     await sleep(200);

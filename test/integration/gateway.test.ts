@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { Agent } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
 import { docker } from "../../operations/docker/run.ts";
 import { inFlight, settle } from "../../operations/traffic/drain.ts";
 import { closeGate, openGate } from "../../operations/traffic/gate.ts";
 import { probe, waitHealthy } from "../../operations/traffic/probe.ts";
 import { routerConfig } from "../../operations/traffic/router-config.ts";
-import { applyRoutes, readRoutes } from "../../operations/traffic/routes.ts";
+import { applyRoutes, claimRoutes, readRoutes } from "../../operations/traffic/routes.ts";
 import { isRefusal } from "../../settings/refusal.ts";
 import { startGatewayOfTwo } from "../support/gateway.ts";
 import type { TestGateway, TestUpstream } from "../support/gateway.ts";
@@ -146,12 +147,31 @@ describe("the gateway", function () {
       const before = await readRoutes(gateway.router);
       const text = `# generation broken\n${routerConfig(gateway.plan(next)).text.replace("upstream to_app", "upstrem to_app")}`;
       await assert.rejects(
-        applyRoutes(gateway.router, { generation: "broken", text }),
+        applyRoutes(gateway.router, { generation: "broken", text }, "test"),
         (error) => isRefusal(error, "ROUTES_REFUSED") && /unknown directive/.test(error.details.found),
       );
       assert.equal(await readRoutes(gateway.router), before);
       assert.equal(told.parse(JSON.parse((await ask(gateway.url)).body)).release, "1.2.0");
       assert.equal(await gateway.route(old), "unchanged");
+    });
+
+    it("takes routes from the run alone that has claimed it last", async () => {
+      await claimRoutes(gateway.router, "later");
+      await assert.rejects(gateway.route(next), (error) => isRefusal(error, "RUN_OVERTAKEN"));
+      assert.equal(told.parse(JSON.parse((await ask(gateway.url)).body)).release, "1.2.0");
+      await claimRoutes(gateway.router, "test");
+      assert.equal(await gateway.route(next), "applied");
+    });
+
+    it("is not blocked by a run that stops in the middle of its text", async () => {
+      const stopped = execa("docker", ["exec", "-i", gateway.router, "routes", "apply", "test"], {
+        reject: false,
+      });
+      await sleep(300);
+      assert.equal(await gateway.route(next), "applied");
+      stopped.stdin.end("# generation late\n");
+      await stopped;
+      assert.equal(told.parse(JSON.parse((await ask(gateway.url)).body)).release, "1.2.1");
     });
 
     it("keeps websockets and event streams through a change of routes, until the drain's bound", async () => {

@@ -8,7 +8,7 @@ import { docker } from "../../operations/docker/run.ts";
 export async function killFromOutside(container: string): Promise<void> {
   const pid = await docker(["inspect", "--type", "container", "--format", "{{.State.Pid}}", container]);
   await docker([
-    ...["run", "--rm", "--privileged", "--pid", "host", "--user", "root", "--entrypoint", "sh"],
+    ...["run", "--rm", "--pid", "host", "--user", "root", "--entrypoint", "sh"],
     ...["rollback-gateway:1", "-c", `kill -9 ${pid}`],
   ]);
 }

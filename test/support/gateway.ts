@@ -128,7 +128,8 @@ export async function startGateway(): Promise<TestGateway> {
     const address = await addressOf(container, prefix);
     return { container, address, port: 8080, weight: 1, release };
   };
-  const route: TestGateway["route"] = (...servers) => applyRoutes(router, routerConfig(plan(...servers)));
+  const route: TestGateway["route"] = (...servers) =>
+    applyRoutes(router, routerConfig(plan(...servers)), "test");
   const seenBy = async (upstream: ServerPlan): Promise<Record<string, number>> =>
     seen.parse(JSON.parse((await probe(router, { ...upstream, path: "/seen" })).body));
   const held = async (count: number): Promise<void> => {

@@ -29,19 +29,40 @@ export async function descendants(pid: number): Promise<Process[]> {
   return found;
 }
 
+/** Clock ticks that a process and the children it has waited for have worked; undefined: it has ended. */
+export async function workOf(pid: number): Promise<number | undefined> {
+  const stat = await statOf(pid);
+  const state = stat?.[0];
+  // After the name in parentheses come state, parent and so on; 11 to 14 are utime, stime, cutime, cstime (proc(5)).
+  return stat === undefined || state === "Z"
+    ? undefined
+    : stat.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0);
+}
+
+/** The fields of /proc/PID/stat after the name; undefined: there is no such process. */
+async function statOf(pid: number): Promise<string[] | undefined> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  } catch (error) {
+    if (isEnded(error)) return undefined;
+    throw error;
+  }
+}
+
+function isEnded(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESRCH");
+}
+
 async function look(pid: number): Promise<Process | undefined> {
   try {
-    const [stat, command] = await Promise.all([
-      readFile(`/proc/${pid}/stat`, "utf8"),
-      readFile(`/proc/${pid}/cmdline`, "utf8"),
-    ]);
-    // The second field is the name in parentheses, which may hold anything; the parent is the second one after it.
-    const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-    return { pid, parent, command: command.replaceAll("\0", " ").trim() };
+    const command = await readFile(`/proc/${pid}/cmdline`, "utf8");
+    const stat = await statOf(pid);
+    return stat === undefined
+      ? undefined
+      : { pid, parent: Number(stat[1]), command: command.replaceAll("\0", " ").trim() };
   } catch (error) {
-    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESRCH")) {
-      return undefined;
-    }
+    if (isEnded(error)) return undefined;
     throw error;
   }
 }

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
 import type { ReleaseName } from "../../../examples/meal-planner/catalogue.ts";
 import { killFromOutside } from "../../support/container-kill.ts";
 import { startLoad } from "../../support/load.ts";
-import { descendants, processes } from "../../support/processes.ts";
+import { descendants, workOf } from "../../support/processes.ts";
 import { askStack, assertServes } from "../../support/stack-checks.ts";
 import { changedResources, lineOf, stepOf, type EngineEvent } from "../../support/stack-events.ts";
 import { createStack, type ScratchStack } from "../../support/stack.ts";
@@ -85,18 +86,26 @@ describe("a run that is disturbed", function () {
           program !== undefined && host !== undefined,
           family.map(({ command }) => command).join("\n"),
         );
+        const keeper = keepGroup(host.pid);
         process.kill(program.pid, "SIGSTOP");
-        // The host would end its program when it notices; without it nobody does.
-        process.kill(host.pid, "SIGKILL");
-        await stack.kill(running);
-        await running.ended;
-        await stack.cancel();
+        // The host would end its program when it notices that the engine is gone; one that sleeps notices nothing.
+        process.kill(host.pid, "SIGSTOP");
+        let before: string[];
+        try {
+          await stack.kill(running);
+          await running.ended;
+          await stack.cancel();
 
-        await configure(live);
-        await stack.up();
-        const before = (await stack.containers()).map(({ id }) => id);
-        process.kill(program.pid, "SIGCONT");
-        await gone(program.pid, 30_000);
+          await configure(live);
+          await stack.up();
+          before = (await stack.containers()).map(({ id }) => id);
+          process.kill(program.pid, "SIGCONT");
+          await idle(program.pid, 60_000);
+        } finally {
+          process.kill(host.pid, "SIGKILL");
+          keeper.kill();
+          await keeper;
+        }
         await assertServes(stack, live);
         assert.deepEqual(
           (await stack.containers()).map(({ id }) => id),
@@ -150,11 +159,23 @@ describe("a run that is disturbed", function () {
   });
 });
 
-/** Waits until a process has ended; fails when it has not in time. */
-async function gone(pid: number, deadline: number): Promise<void> {
+/**
+ * A process of ours in another process's group. Without it the engine's end would leave the group without a parent in this
+ * session, and the kernel would wake and end what is stopped in it (setpgid(2), "orphaned process group").
+ */
+function keepGroup(leader: number) {
+  return execa("perl", ["-e", "setpgrp(0, shift) or die $!; sleep 600", String(leader)], { reject: false });
+}
+
+/** Waits until a program has ended, or has nothing left to do: it has not worked for a while. Fails when it still does. */
+async function idle(pid: number, deadline: number): Promise<void> {
   const end = Date.now() + deadline;
-  while ((await processes()).some((each) => each.pid === pid && each.command !== "")) {
-    assert.ok(Date.now() < end, `process ${pid} still runs`);
-    await sleep(200);
+  let [before, since] = [-1, Date.now()];
+  while (Date.now() - since < 5_000) {
+    const ticks = await workOf(pid);
+    if (ticks === undefined) return;
+    if (ticks !== before) [before, since] = [ticks, Date.now()];
+    assert.ok(Date.now() < end, `process ${pid} is still at work`);
+    await sleep(500);
   }
 }
