@@ -117,7 +117,8 @@ function service(name: string, entry: ServiceEntry): Service {
 }
 
 function database(name: string, entry: EntryOf<"databases">, folder: string): Database {
-  return { ...entry, name, migrations: path.resolve(folder, entry.migrations), sessions: entry.sessions };
+  const { layout, sessions } = entry;
+  return { ...entry, name, migrations: path.resolve(folder, entry.migrations), layout, sessions };
 }
 
 function cluster(room: Complete["cluster"], raw: RawConfiguration): Cluster {

@@ -10,7 +10,7 @@ import {
   fingerprintNow,
   readCatalogue,
 } from "./fingerprint.ts";
-import { readerOf } from "./layouts/index.ts";
+import { layoutReader } from "./layouts/index.ts";
 import type { LayoutReader } from "./layouts/layout.ts";
 import { recordedCatalogue } from "./ledger/write.ts";
 import type { Connect } from "./connect.ts";
@@ -38,7 +38,7 @@ export async function currentVersions(
 ): Promise<Map<string, CurrentVersion>> {
   const result = new Map<string, CurrentVersion>();
   for (const database of databases) {
-    const reader = readerOf(database.layout);
+    const reader = await layoutReader(database);
     const seen = await freshConnections(open)(database.name, async (client) => {
       const present = await presence(client, reader);
       return { tracked: await trackedRows(client, reader, present.columns), ledger: present.ledger };
@@ -66,7 +66,7 @@ export function appliedVersions(
 
 /** Everything planning needs to know of one database. */
 export async function observeDatabase(client: ClientBase, database: Database): Promise<Observed> {
-  const reader = readerOf(database.layout);
+  const reader = await layoutReader(database);
   const present = await presence(client, reader);
   return {
     database: database.name,

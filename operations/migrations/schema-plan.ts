@@ -2,7 +2,7 @@ import { Refusal } from "../../settings/refusal.ts";
 import { ownerRole } from "../../settings/names.ts";
 import type { Database } from "../../settings/types.ts";
 import { unfinished } from "./failures.ts";
-import { readMigrations, readerOf } from "./layouts/index.ts";
+import { layoutReader, readMigrations } from "./layouts/index.ts";
 import { drift, observeDatabase, tableSizes } from "./observe.ts";
 import type { Connect } from "./connect.ts";
 import type { TableSize } from "./observe.ts";
@@ -58,7 +58,7 @@ export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPl
       request.observe.observe(database),
     ]);
     const owner = (request.owner ?? ownerRole)(database.name);
-    const plan = planDatabase({ files, observed, wanted, owner, reader: readerOf(database.layout) });
+    const plan = planDatabase({ files, observed, wanted, owner, reader: await layoutReader(database) });
     planned.push({ database, plan: await withDrift(plan, database, request), observed });
   }
   refuseTwoPhase(planned.filter(({ plan }) => hasWork(plan)));
@@ -85,7 +85,7 @@ export function observerOver(lend: Lend): Observer {
         if (left !== undefined) throw unfinished([database.name], undefined);
         return observeDatabase(client, database);
       }),
-    drift: (database) => lend(database.name, (client) => drift(client, readerOf(database.layout))),
+    drift: (database) => lend(database.name, async (client) => drift(client, await layoutReader(database))),
     sizes: (database, tables) => lend(database.name, (client) => tableSizes(client, tables)),
   };
 }

@@ -1,5 +1,5 @@
 import type { Server } from "../database/connection.ts";
-import { readMigrations, readerOf } from "../migrations/layouts/index.ts";
+import { layoutReader, readMigrations } from "../migrations/layouts/index.ts";
 import { connector, type Connect } from "../migrations/connect.ts";
 import { currentVersions } from "../migrations/observe.ts";
 import { migrationOrder } from "../migrations/order.ts";
@@ -22,7 +22,7 @@ export async function observeSchema(
   const current =
     connect === undefined ? undefined : (await currentVersions(connect, [database])).get(database.name);
   const applied = current?.applied ?? [];
-  return { version: current?.head, order: migrationOrder(files, applied, readerOf(database.layout)) };
+  return { version: current?.head, order: migrationOrder(files, applied, await layoutReader(database)) };
 }
 
 /** Connections for the migration engine. `name` is how they call themselves, by which a later run can end them. */

@@ -10,7 +10,7 @@ const keyTable = strict(
 
 const entry = strict({
   migrations: filePath,
-  layout: oneOf(layouts).default("meal-planner"),
+  layout: optional(oneOf(layouts)),
   keyTables: list(orText("table", keyTable), "a list of tables").default([]),
   sessions: optional(
     strict(

@@ -45,7 +45,7 @@ export async function migrationsFolder(
 }
 
 /** The settings of a database whose migrations lie in `folder`. */
-export function databaseAt(name: string, folder: string, layout: Layout = "meal-planner"): Database {
+export function databaseAt(name: string, folder: string, layout?: Layout): Database {
   return {
     name,
     migrations: folder,

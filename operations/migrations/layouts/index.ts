@@ -4,7 +4,7 @@ import type { Migration } from "../types.ts";
 import { atlas } from "./atlas.ts";
 import { dbmate } from "./dbmate.ts";
 import { diesel } from "./diesel.ts";
-import { viewFolder } from "./files.ts";
+import { noMigrations, viewFolder } from "./files.ts";
 import type { FolderView } from "./files.ts";
 import { flyway } from "./flyway.ts";
 import { golangMigrate } from "./golang-migrate.ts";
@@ -36,13 +36,23 @@ export function readerOf(layout: Layout): LayoutReader {
 }
 
 /**
+ * The reader of a database's layout: the configured one, or the one that the content of its folder speaks for.
+ * Throws `MIGRATION_LAYOUT` when the folder speaks for more than one, `MIGRATION_NONE` when for none.
+ */
+export async function layoutReader(database: Database): Promise<LayoutReader> {
+  if (database.layout !== undefined) return readerOf(database.layout);
+  return readerOf(theOnlyLayout(await viewFolder(database.migrations), database.name));
+}
+
+/**
  * The migrations of a database from its folder, in the order in which they are applied. Throws Refusals `MIGRATION_…`;
- * `MIGRATION_LAYOUT` when the folder is plainly another tool's than the configured one.
+ * `MIGRATION_LAYOUT` when the folder is plainly another tool's than the configured one, or could be more than one's.
  */
 export async function readMigrations(database: Database): Promise<Migration[]> {
   const folder = await viewFolder(database.migrations);
-  refuseOtherLayout(folder, database);
-  return readerOf(database.layout).readFiles(folder);
+  const { name, layout = theOnlyLayout(folder, name) } = database;
+  refuseOtherLayout(folder, name, layout);
+  return readerOf(layout).readFiles(folder);
 }
 
 /** What in a folder speaks for which layout. */
@@ -53,7 +63,25 @@ export function recogniseLayouts(folder: FolderView): { layout: Layout; by: stri
   });
 }
 
-function refuseOtherLayout(folder: FolderView, { name, layout }: Database): void {
+function theOnlyLayout(folder: FolderView, name: string): Layout {
+  const [first, ...others] = recogniseLayouts(folder);
+  if (first === undefined) {
+    throw noMigrations(
+      folder.path,
+      "migrations of one of the known layouts (rollback:databases → layout lists them)",
+    );
+  }
+  if (others.length === 0) return first.layout;
+  const what = [first, ...others].map((each) => `${each.by} (${each.layout})`).join(", ");
+  throw new Refusal({
+    code: "MIGRATION_LAYOUT",
+    found: `${folder.path} could have more than one layout; it holds ${what}.`,
+    untouched: "Nothing was changed.",
+    next: `Set rollback:databases → ${name} → layout to the one that is meant.`,
+  });
+}
+
+function refuseOtherLayout(folder: FolderView, name: string, layout: Layout): void {
   const seen = recogniseLayouts(folder);
   if (seen.length === 0 || seen.some((each) => each.layout === layout)) return;
   const what = seen.map((each) => `${each.by} (${each.layout})`).join(", ");

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { readMigrations } from "../../../operations/migrations/layouts/index.ts";
+import { layoutReader, readMigrations } from "../../../operations/migrations/layouts/index.ts";
+import type { Layout } from "../../../settings/types.ts";
 import { migrationOrder, isWithin, position } from "../../../operations/migrations/order.ts";
 import { compareNumbers } from "../../../operations/migrations/layouts/layout.ts";
 import type { Migration } from "../../../operations/migrations/types.ts";
@@ -93,5 +94,61 @@ describe("the order of migrations", () => {
     );
     assert.equal(isWithin(order, "10", { from: "8", to: "11" }), false);
     assert.equal(position(order, "10"), 1);
+  });
+});
+
+describe("telling a layout by the content of its folder", () => {
+  async function found(files: Record<string, string>, layout?: Layout): Promise<string[]> {
+    const folder = await migrationsFolder(files);
+    try {
+      const database = databaseAt("app", folder.path, layout);
+      return [
+        (await layoutReader(database)).name,
+        ...(await readMigrations(database)).map(({ version }) => version),
+      ];
+    } finally {
+      await folder.remove();
+    }
+  }
+  const sets: readonly (readonly [Layout, Record<string, string>, string])[] = [
+    ["meal-planner", { "1_a.sql": "SELECT 1", "rollback/1_a.sql": "SELECT 2" }, "1"],
+    ["golang-migrate", { "000001_a.up.sql": "SELECT 1", "000001_a.down.sql": "SELECT 2" }, "1"],
+    [
+      "dbmate",
+      { "2024_a.sql": "-- migrate:up\nSELECT 1\n-- migrate:down\n", "schema.sql": "SELECT 9" },
+      "2024",
+    ],
+    [
+      "diesel",
+      { "2024-01-02-030405_a/up.sql": "SELECT 1", "2024-01-02-030405_a/down.sql": "" },
+      "20240102030405",
+    ],
+    ["flyway", { "V1_2__a_b.sql": "SELECT 1", "deep/er/U1.2__a_b.sql": "SELECT 2" }, "1.2"],
+    ["goose", { "00001_a.sql": "-- +goose up\nSELECT 1;\n-- +goose down\n" }, "1"],
+    ["node-pg-migrate", { "1700_a.sql": "-- Up Migration\nSELECT 1;\n-- Down Migration\n" }, "1700_a"],
+    ["sql-migrate", { "first.sql": "-- +migrate Up\nSELECT 1;\n-- +migrate Down\n" }, "first"],
+    ["atlas", { "20240102_a.sql": "SELECT 1", "atlas.sum": "h1:x=\n" }, "20240102"],
+  ];
+  for (const [layout, files, version] of sets) {
+    it(`knows ${layout}`, async () => {
+      assert.deepEqual(await found(files), [layout, version]);
+    });
+  }
+
+  it("refuses a folder that could be more than one's, with what it saw, unless told which", async () => {
+    const files = { "1_a.up.sql": "SELECT 1", "2_b.sql": "-- +goose Up\nSELECT 1;\n" };
+    await assert.rejects(
+      found(files),
+      /MIGRATION_LAYOUT.*1_a\.up\.sql \(golang-migrate\).*2_b\.sql \(goose\)/s,
+    );
+    assert.deepEqual(await found(files, "golang-migrate"), ["golang-migrate", "1"]);
+  });
+
+  it("refuses a folder that is another's than was said, and one that is nobody's", async () => {
+    await assert.rejects(
+      found({ "V1__a.sql": "" }, "dbmate"),
+      /MIGRATION_LAYOUT.*dbmate.*V1__a\.sql \(flyway\)/s,
+    );
+    await assert.rejects(found({ "notes.sql": "SELECT 1" }), /MIGRATION_NONE/);
   });
 });

@@ -165,7 +165,7 @@ describe("the stack configuration", () => {
       [settings.standby, settings.caches, settings.recovery, settings.platform],
       [[], new Map(), undefined, "docker"],
     );
-    assert.equal(settings.databases.get("app")?.layout, "meal-planner");
+    assert.equal(settings.databases.get("app")?.layout, undefined);
     const service = settings.services.get("app");
     assert.deepEqual(
       [service?.replicas, service?.healthDeadline, service?.stopGrace, service?.public],
