@@ -3,6 +3,7 @@ import { desiredState, type Desired } from "../operations/plan/desired.ts";
 import { differences } from "../operations/plan/drift.ts";
 import { effectInputs, type Plain } from "../operations/plan/inputs.ts";
 import { planChange, type Change } from "../operations/plan/change.ts";
+import { checkCatalogue } from "../operations/preflight/checks.ts";
 import { clusterHash } from "../operations/plan/cluster.ts";
 import { decideRevision } from "../operations/plan/revision.ts";
 import type { World } from "../operations/plan/world.ts";
@@ -77,6 +78,7 @@ export async function prepareRun(
   options: ObserveOptions,
 ): Promise<RunContext> {
   const { world, order } = await observeWorld(settings, initialised, options);
+  checkCatalogue(settings, world.journal?.releases ?? new Map<string, never>(), order);
   return contextOf(settings, world, order);
 }
 

@@ -1,20 +1,45 @@
 import { secretHash } from "../../settings/secrets.ts";
 import { Refusal } from "../../settings/refusal.ts";
+import type { MigrationOrder } from "../../settings/schema.ts";
 import type { Settings } from "../../settings/types.ts";
 import type { Desired } from "../plan/desired.ts";
 import type { World } from "../plan/world.ts";
 import { checkPorts, type WantedPort } from "./ports.ts";
-import { checkImmutable, checkSecrets } from "./record.ts";
+import { checkImmutable, checkSecrets, type RecordedRelease } from "./record.ts";
 
 /** Everything that can be checked without PostgreSQL's help. Throws the first Refusal; changes nothing. */
 export async function checkBeforeAnything(settings: Settings, world: World, desired: Desired): Promise<void> {
-  if (world.journal !== undefined) {
-    checkImmutable(settings, world.journal.releases);
-    checkSecrets(hashedSecrets(settings), world.journal.secrets);
-  }
+  if (world.journal !== undefined) checkSecrets(hashedSecrets(settings), world.journal.secrets);
   checkServer(settings, world);
   checkRoles(world, desired);
   await checkPorts(portsToCome(settings, world));
+}
+
+/**
+ * What the catalogue says against what is known of its releases; asked by every run, also by one that finds nothing to do:
+ * an entry that was changed in place would otherwise be ignored without a word. Throws Refusals `RELEASE_CHANGED` and
+ * `SCHEMA_UNKNOWN_VERSION`.
+ */
+export function checkCatalogue(
+  settings: Settings,
+  deployed: ReadonlyMap<string, RecordedRelease>,
+  order: MigrationOrder,
+): void {
+  checkImmutable(settings, deployed);
+  for (const { name, schema } of settings.releases.values()) {
+    // Migrations of a release that was deployed long ago may have been squashed since.
+    if (deployed.has(name)) continue;
+    for (const [database, version] of schema) {
+      const known = order.get(database) ?? [];
+      if (version === "0" || known.length === 0 || known.includes(version)) continue;
+      throw new Refusal({
+        code: "SCHEMA_UNKNOWN_VERSION",
+        found: `rollback:releases["${name}"].schema.${database} is "${version}", which is neither a migration nor applied; the newest known is ${known.at(-1) ?? "none"}.`,
+        untouched: "Nothing was changed.",
+        next: `Correct it, or add the migration to the folder of rollback:databases.${database}.`,
+      });
+    }
+  }
 }
 
 /** Keyed hash of each secret by name. */

@@ -9,9 +9,12 @@ export interface RecordedRelease {
 
 /** The immutable part of each live and standby release, to be recorded. */
 export function releaseRecords(settings: Settings): Record<string, RecordedRelease> {
-  const names = [...settings.live.map(({ release }) => release), ...settings.standby];
+  return recordsOf(settings, [...settings.live.map(({ release }) => release), ...settings.standby]);
+}
+
+function recordsOf(settings: Settings, names: Iterable<string>): Record<string, RecordedRelease> {
   return Object.fromEntries(
-    names.flatMap((name) => {
+    [...names].flatMap((name) => {
       const release = settings.releases.get(name);
       if (release === undefined) return [];
       const images = [...release.services].map(([service, { image, digest }]) => [
@@ -31,9 +34,9 @@ export function releaseRecords(settings: Settings): Record<string, RecordedRelea
   );
 }
 
-/** Throws a Refusal `RELEASE_CHANGED` when image or schema of a release differ from what was deployed under its name. */
+/** Throws a Refusal `RELEASE_CHANGED` when image or schema of any release differ from what was deployed under its name. */
 export function checkImmutable(settings: Settings, recorded: ReadonlyMap<string, RecordedRelease>): void {
-  for (const [name, now] of Object.entries(releaseRecords(settings))) {
+  for (const [name, now] of Object.entries(recordsOf(settings, settings.releases.keys()))) {
     const before = recorded.get(name);
     if (before === undefined) continue;
     const changes = [

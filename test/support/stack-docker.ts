@@ -67,8 +67,15 @@ export async function inspectionOf(stack: string): Promise<string> {
 
 /** User ids under which the processes of a running container run. */
 export async function userIdsIn(container: string): Promise<number[]> {
-  const listing = await docker(["top", container, "-eo", "uid"]);
-  return [...new Set(lines(listing).slice(1).map(Number))];
+  // Docker asks for the column of process ids, and keeps those of the container.
+  const listing = await docker(["top", container, "-eo", "pid,uid"]);
+  return [
+    ...new Set(
+      lines(listing)
+        .slice(1)
+        .map((line) => Number(line.trim().split(/\s+/)[1])),
+    ),
+  ];
 }
 
 /**
