@@ -6,6 +6,7 @@ import type { FolderView } from "./files.ts";
 import { compareNumbers, normaliseNumber } from "./layout.ts";
 import type { LayoutReader, ReversedMigration } from "./layout.ts";
 import { anyMarker } from "./markers.ts";
+import { psqlText } from "./psql.ts";
 
 const rollbackFolder = "rollback";
 const fileName = /^(\d+)[_-](.+)\.sql$/;
@@ -44,13 +45,13 @@ export const mealPlanner: LayoutReader = {
         .toSorted((a, b) => compareNumbers(a.version, b.version))
         .map(async ({ version, name, file }): Promise<Migration> => {
           const down = downOf.get(version);
-          const up = await folder.text(file);
+          const up = await psqlText(folder, file);
           return {
             version,
             name,
             file,
             up,
-            down: down === undefined ? undefined : await folder.text(down),
+            down: down === undefined ? undefined : await psqlText(folder, down),
             verify: undefined,
             transactional: true,
             checksum: checksum(up),

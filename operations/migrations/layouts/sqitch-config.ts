@@ -8,6 +8,8 @@ export interface SqitchConfig {
   readonly verify: string;
   /** Of the scripts, without the dot. */
   readonly extension: string;
+  /** What Sqitch sets for psql, by kind of script. */
+  readonly variables: Readonly<Record<"deploy" | "revert" | "verify", ReadonlyMap<string, string>>>;
 }
 
 /**
@@ -28,6 +30,11 @@ export async function sqitchConfig(folder: FolderView): Promise<SqitchConfig> {
     revert: revert ?? "",
     verify: verify ?? "",
     extension: of("extension") ?? "sql",
+    variables: {
+      deploy: variablesOf(said, "deploy"),
+      revert: new Map([...variablesOf(said, "deploy"), ...variablesOf(said, "revert")]),
+      verify: new Map([...variablesOf(said, "deploy"), ...variablesOf(said, "verify")]),
+    },
   };
 }
 
@@ -39,9 +46,15 @@ function parse(text: string): Map<string, string> {
     if (head !== null) section = (head[1] ?? "").toLowerCase();
     const [, key, value] = /^\s*([A-Za-z_][\w-]*)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
     if (key !== undefined && value !== undefined)
-      values.set(`${section}.${key.toLowerCase()}`, value.replace(/^"(.*)"$/, "$1"));
+      values.set(`${section}.${key}`, value.replace(/^"(.*)"$/, "$1"));
   }
   return values;
+}
+
+function variablesOf(said: ReadonlyMap<string, string> | undefined, kind: string): Map<string, string> {
+  const prefix = `${kind} "variables".`;
+  const own = [...(said ?? [])].filter(([key]) => key.startsWith(prefix));
+  return new Map(own.map(([key, value]) => [key.slice(prefix.length), value]));
 }
 
 function path(text: string): string {

@@ -3,6 +3,7 @@ import type { Migration } from "../types.ts";
 import { badFile, checksum, noMigrations } from "./files.ts";
 import type { FolderView } from "./files.ts";
 import type { LayoutReader } from "./layout.ts";
+import { psqlText } from "./psql.ts";
 import { sqitchConfig } from "./sqitch-config.ts";
 import type { SqitchConfig } from "./sqitch-config.ts";
 import { parseSqitchPlan } from "./sqitch-plan.ts";
@@ -66,10 +67,14 @@ async function read(
       "Put it back.",
     );
   }
-  const optional = async (file: string): Promise<string | undefined> =>
-    folder.files.includes(file) ? folder.text(file) : undefined;
+  const optional = async (
+    file: string,
+    variables: ReadonlyMap<string, string>,
+  ): Promise<string | undefined> =>
+    folder.files.includes(file) ? psqlText(folder, file, variables) : undefined;
+  const { variables } = config;
   const file = script(config.deploy, name);
-  const up = await folder.text(file);
+  const up = await psqlText(folder, file, variables.deploy);
   const hash = createHash("sha1")
     .update(await folder.bytes(file))
     .digest("hex");
@@ -78,8 +83,8 @@ async function read(
     name: change.name,
     file,
     up,
-    down: await optional(script(config.revert, name)),
-    verify: await optional(script(config.verify, name)),
+    down: await optional(script(config.revert, name), variables.revert),
+    verify: await optional(script(config.verify, name), variables.verify),
     transactional: true,
     checksum: checksum(up),
     recorded: hash,
