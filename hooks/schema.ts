@@ -2,6 +2,7 @@ import { openRoles } from "../operations/database/fence.ts";
 import { withClient } from "../operations/database/connection.ts";
 import { setPassword } from "../operations/database/passwords.ts";
 import { assertRun, sessionName } from "../operations/journal/run-token.ts";
+import { describePutBack } from "../operations/migrations/archives/describe.ts";
 import { changeSchema } from "../operations/migrations/change.ts";
 import { describePlan } from "../operations/migrations/describe.ts";
 import type { DatabasePlan } from "../operations/migrations/plan.ts";
@@ -51,6 +52,10 @@ export const schema: EffectDefinition = {
       );
     for (const { database, name, source, rows } of result.archived)
       say(`kept ${rows} rows of ${database} ${source} in rollback.${name}`);
+    for (const archive of result.putBack)
+      say(
+        `from rollback.${archive.name} to ${archive.database} ${archive.source}: ${describePutBack(archive)}`,
+      );
     const opened = await openRoles(
       access(settings),
       desired.roles.filter((role) => role.open).map(({ role }) => role),

@@ -1,9 +1,12 @@
 import type { Command } from "commander";
+import { archives } from "./archives.ts";
 import { decide } from "./decide.ts";
+import { prune } from "./prune.ts";
+import { restore } from "./restore.ts";
 import { status } from "./status.ts";
 
 /** Adds one command to the program. */
 export type Register = (program: Command) => void;
 
 /** Every command, in the order in which the help lists them. */
-export const commands: readonly Register[] = [status, decide];
+export const commands: readonly Register[] = [status, decide, archives, restore, prune];

@@ -6,6 +6,8 @@ import { Refusal } from "../../settings/refusal.ts";
 import { close } from "../database/connection.ts";
 import { isUnreachable } from "../database/errors.ts";
 import { rowOf, rowsOf } from "../database/query.ts";
+import { listArchives } from "./archives/list.ts";
+import type { Archive } from "./archives/list.ts";
 import { commitParts } from "./commit.ts";
 import type { Moment, Part } from "./commit.ts";
 import { connectionLost, isPassing, lockedOut } from "./failures.ts";
@@ -53,6 +55,8 @@ export interface SchemaResult {
   readonly tries: number;
   readonly milliseconds: number;
   readonly archived: readonly Archived[];
+  /** Archives of earlier reversals that migrations applied again put back, or tried to. */
+  readonly putBack: readonly (Archive & { readonly database: string })[];
 }
 
 /** Data that the run destroyed and kept. */
@@ -89,7 +93,13 @@ export async function carryOut(
   await options.at?.("locked");
   const tries = parts.length === 0 ? 0 : await untilDone(plan.release, parts, run, open, options);
   const archived: Archived[] = [];
-  for (const part of parts) archived.push(...(await archivedBy(part, run)));
+  const putBack: SchemaResult["putBack"][number][] = [];
+  for (const part of parts) {
+    const { database } = part.plan;
+    archived.push(...(await archivedBy(part, run)));
+    const back = await listArchives(part.client, { restoredBy: run });
+    putBack.push(...back.map((archive) => ({ database, ...archive })));
+  }
   return {
     run,
     changed: work.map((each) => each.database),
@@ -97,6 +107,7 @@ export async function carryOut(
     tries,
     milliseconds: performance.now() - started,
     archived,
+    putBack,
   };
 }
 

@@ -26,29 +26,44 @@ export function preamble({ lockTimeoutMs, statementTimeoutMs }: RunContext): str
 /**
  * Everything that steps run, as one string for one round trip: the statements as the owner, with what they destroy kept.
  * Each step announces itself with a row, so that an error can be told from which step it came. `first` is the number of the
- * first step. Tables in `empty` have nothing to keep.
+ * first step. Tables in `empty` have nothing to keep; `pending` are versions whose reversal archived what is to be put back.
  */
 export function stepsSql(
   steps: readonly Step[],
   first: number,
   context: RunContext,
   empty: ReadonlySet<string> = new Set(),
+  pending: ReadonlySet<string> = new Set(),
 ): string {
   const asOwner = `SET LOCAL ROLE ${identifier(context.owner)}`;
   const lines = [asOwner];
+  const wrap = (sql: readonly string[]) => (sql.length === 0 ? [] : ["SET LOCAL ROLE NONE", ...sql, asOwner]);
   for (const [index, step] of steps.entries()) {
     lines.push(`SELECT ${first + index} AS ${identifier(stepColumn)}`);
+    const again = step.direction === "forward" && pending.has(step.version);
+    if (again) lines.push(...wrap([`SELECT rollback.look_back_at(${literal(step.version)})`]));
     for (const statement of step.script.statements) {
       const keeping = keepers(step, statement, context, empty);
-      const wrap = (sql: readonly string[]) =>
-        sql.length === 0 ? [] : ["SET LOCAL ROLE NONE", ...sql, asOwner];
       lines.push(...wrap(keeping.before), statement.sql, ...wrap(keeping.after));
     }
     if (step.script.changesSettings) lines.push("RESET ALL", preamble(context));
+    lines.push(...wrap(atEnd(step, context, again)));
   }
   lines.push("SET LOCAL ROLE NONE");
   // A statement may end in a comment without a line break.
   return lines.join("\n;\n");
+}
+
+/** Calls at the end of a step: what a reversal made of rows is noted; what an earlier reversal took is put back. */
+function atEnd(step: Step, { run }: RunContext, again: boolean): string[] {
+  const of = literal(step.version);
+  if (again) return [`SELECT rollback.put_back_of(${of}, ${literal(run)})`];
+  const inPlace = step.script.statements.some(({ losses }) =>
+    losses.some((loss) => loss.kind !== "object" && (loss.how === "update" || loss.how === "retype")),
+  );
+  return step.direction === "reverse" && inPlace
+    ? [`SELECT rollback.note_after(${literal(run)}, ${of})`]
+    : [];
 }
 
 /** Calls that keep what a reversal's statement destroys: before it, and after it for rows that only it can tell. */

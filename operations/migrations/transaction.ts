@@ -9,6 +9,7 @@ import type { Batch } from "./batches.ts";
 import { asStepError, isPassing } from "./failures.ts";
 import { catalogueMark, compareCatalogues, fingerprintOf, readCatalogue } from "./fingerprint.ts";
 import type { Catalogue } from "./fingerprint.ts";
+import { pendingArchives } from "./archives/pending.ts";
 import { appendEvent, recordApplied, recordCatalogue, recordEnded } from "./ledger/write.ts";
 import type { LedgerEntry } from "./ledger/write.ts";
 import { trackedRows } from "./observe.ts";
@@ -84,13 +85,14 @@ async function runSteps(
   empty: ReadonlySet<string>,
 ): Promise<{ entries: LedgerEntry[]; catalogue: Catalogue | undefined }> {
   const entries: LedgerEntry[] = [];
+  const pending = await pendingArchives(client, plan);
   let catalogue: Catalogue | undefined;
   let first = 1;
   for (const batch of batches(plan.steps)) {
     const forward = batch.steps[0]?.direction === "forward";
     if (forward && first === 1) catalogue = await readCatalogue(client, context.tracking);
     options.signal?.throwIfAborted();
-    await runBatch(client, batch, first, plan, context, options, empty);
+    await runBatch(client, batch, first, plan, context, options, { empty, pending });
     const after = batch.look ? await readCatalogue(client, context.tracking) : undefined;
     if (forward) entries.push(...ledgerEntries(batch, plan, options.release, catalogue, after));
     catalogue = after;
@@ -107,12 +109,14 @@ async function runBatch(
   plan: DatabasePlan,
   context: RunContext,
   options: TransactionOptions,
-  empty: ReadonlySet<string>,
+  { empty, pending }: { empty: ReadonlySet<string>; pending: ReadonlySet<string> },
 ): Promise<void> {
   let current = batch.steps[0];
   try {
     await new Promise<void>((resolve, reject) => {
-      const query = new pg.Query<Record<string, unknown>>(stepsSql(batch.steps, first, context, empty));
+      const query = new pg.Query<Record<string, unknown>>(
+        stepsSql(batch.steps, first, context, empty, pending),
+      );
       query.on("row", (row) => {
         const number = row[stepColumn];
         if (typeof number !== "number") return;

@@ -1,4 +1,5 @@
 import { archiveFunctions } from "./archive-functions.ts";
+import { putBackFunctions } from "./put-back-functions.ts";
 
 /**
  * The ledger's own schema, as SQL. Each entry brings the ledger one version further; entries are never edited once
@@ -116,4 +117,5 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA rollback FROM PUBLIC;
 ALTER TABLE rollback.catalogue ADD COLUMN mark text;
 COMMENT ON COLUMN rollback.catalogue.mark IS 'Row versions of the catalogue: the same mark means that nothing was changed.';
 `,
+  putBackFunctions,
 ];

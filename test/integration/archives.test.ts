@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { close } from "../../operations/database/connection.ts";
+import { listArchives } from "../../operations/migrations/archives/list.ts";
+import type { Archive } from "../../operations/migrations/archives/list.ts";
+import { pruneArchives } from "../../operations/migrations/archives/prune.ts";
+import { restoreArchives } from "../../operations/migrations/archives/restore.ts";
+import type { SchemaResult } from "../../operations/migrations/carry-out.ts";
+import { changeSchema } from "../../operations/migrations/change.ts";
+import { isRefusal } from "../../settings/refusal.ts";
+import { databaseAt, migrationsFolder, testDatabases } from "../support/migrations.ts";
+import type { TestDatabases, TestFolder } from "../support/migrations.ts";
+import { startPostgres } from "../support/postgres.ts";
+import type { TestPostgres } from "../support/postgres.ts";
+
+const people = `CREATE TABLE people (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);
+  INSERT INTO people (name) VALUES ('ann'), ('bob'), ('cid');`;
+
+describe("what a reversal took", function () {
+  this.timeout(120_000);
+  let postgres: TestPostgres;
+  let databases: TestDatabases;
+  let folder: TestFolder;
+
+  before(async () => {
+    postgres = await startPostgres();
+    databases = await testDatabases(postgres);
+  });
+  after(() => postgres.remove());
+  beforeEach(async () => {
+    folder = await migrationsFolder({ "001_people.sql": people });
+    await databases.create("app");
+  });
+  afterEach(() => folder.remove());
+
+  /** Applies a second migration with its reversal, changes the data, takes it back, changes the data, applies it again. */
+  async function roundTrip(of: {
+    up: string;
+    down: string;
+    data?: string;
+    meanwhile?: string;
+  }): Promise<SchemaResult> {
+    await folder.write({ "002_change.sql": of.up, "rollback/002_change.sql": of.down });
+    await bring("2");
+    if (of.data !== undefined) await sql(of.data);
+    await bring("1");
+    if (of.meanwhile !== undefined) await sql(of.meanwhile);
+    return bring("2");
+  }
+  function bring(version: string): Promise<SchemaResult> {
+    const request = {
+      databases: [databaseAt("app", folder.path)],
+      wanted: new Map([["app", version]]),
+      release: "1.0",
+    };
+    return changeSchema(request, databases.open, { onDifference: "warn" });
+  }
+  const sql = (text: string) => databases.sql("app", text);
+  const outcome = ({ putBack }: SchemaResult) => putBack.map(({ restored }) => restored);
+  async function asOperator<T>(work: (client: Awaited<ReturnType<typeof databases.open>>) => Promise<T>) {
+    const client = await databases.open("app");
+    try {
+      return await work(client);
+    } finally {
+      await close(client);
+    }
+  }
+  const restore = (ids: string[], overwrite = false): Promise<Archive[]> =>
+    asOperator((client) => restoreArchives(client, { ids }, { run: "by hand", overwrite }));
+
+  it("comes back with a table when its migration is applied again, the sequence behind the last number", async () => {
+    const result = await roundTrip({
+      up: `CREATE TYPE mood AS ENUM ('good', 'bad');
+        CREATE TABLE notes (id serial PRIMARY KEY, person int REFERENCES people, mood mood, twice int GENERATED ALWAYS AS (person * 2) STORED);
+        CREATE TABLE marks (note int REFERENCES notes, mark text);`,
+      down: "DROP TABLE marks; DROP TABLE notes; DROP TYPE mood;",
+      data: "INSERT INTO notes (person, mood) VALUES (1, 'good'), (2, 'bad'), (3, NULL); INSERT INTO marks VALUES (1, 'x'), (1, 'x'), (3, NULL)",
+    });
+    assert.deepEqual(await sql("SELECT * FROM notes ORDER BY id"), [
+      { id: 1, person: 1, mood: "good", twice: 2 },
+      { id: 2, person: 2, mood: "bad", twice: 4 },
+      { id: 3, person: 3, mood: null, twice: 6 },
+    ]);
+    assert.deepEqual(await sql("SELECT * FROM marks ORDER BY note, mark"), [
+      { note: 1, mark: "x" },
+      { note: 1, mark: "x" },
+      { note: 3, mark: null },
+    ]);
+    assert.deepEqual(await sql("INSERT INTO notes (person) VALUES (1) RETURNING id"), [{ id: 4 }]);
+    assert.deepEqual(
+      result.putBack.map(({ source, restored }) => [
+        source,
+        restored !== undefined && "inserted" in restored && restored.inserted,
+      ]),
+      [
+        ["public.marks", 3],
+        ["public.notes", 3],
+      ],
+    );
+  });
+
+  it("comes back into a column by primary key, for the rows that still exist", async () => {
+    const [result] = outcome(
+      await roundTrip({
+        up: "ALTER TABLE people ADD COLUMN nick text DEFAULT 'none'",
+        down: "ALTER TABLE people DROP COLUMN nick",
+        data: "UPDATE people SET nick = 'n' || id",
+        meanwhile: "DELETE FROM people WHERE id = 2; INSERT INTO people (name) VALUES ('dan')",
+      }),
+    );
+    assert.deepEqual(await sql("SELECT id, nick FROM people ORDER BY id"), [
+      { id: 1, nick: "n1" },
+      { id: 3, nick: "n3" },
+      { id: 4, nick: "none" },
+    ]);
+    assert.deepEqual(result, { inserted: 0, updated: 2, same: 0, conflicts: 0, gone: 1, examples: [] });
+  });
+
+  it("comes back into a column that was converted, except where somebody wrote since", async () => {
+    const [result] = outcome(
+      await roundTrip({
+        up: "ALTER TABLE people ADD COLUMN IF NOT EXISTS age int; ALTER TABLE people ALTER COLUMN age TYPE numeric",
+        down: "ALTER TABLE people ALTER COLUMN age TYPE int",
+        data: "UPDATE people SET age = id + 0.25",
+        meanwhile: "UPDATE people SET age = 77 WHERE id = 3",
+      }),
+    );
+    assert.deepEqual(await sql("SELECT id, age FROM people ORDER BY id"), [
+      { id: 1, age: "1.25" },
+      { id: 2, age: "2.25" },
+      { id: 3, age: "77" },
+    ]);
+    assert.deepEqual(result, {
+      inserted: 0,
+      updated: 2,
+      same: 0,
+      conflicts: 1,
+      gone: 0,
+      examples: [{ id: 3 }],
+    });
+  });
+
+  it("comes back where rows were updated, except where somebody wrote since", async () => {
+    const result = await roundTrip({
+      up: "ALTER TABLE people ALTER COLUMN name DROP NOT NULL; UPDATE people SET name = upper(name)",
+      down: "UPDATE people SET name = 'x'; UPDATE people SET name = lower(name); ALTER TABLE people ALTER COLUMN name SET NOT NULL",
+      data: "UPDATE people SET name = 'Ann-Sophie' WHERE id = 1",
+      meanwhile: "UPDATE people SET name = 'new' WHERE id = 2",
+    });
+    assert.deepEqual(await sql("SELECT id, name FROM people ORDER BY id"), [
+      { id: 1, name: "Ann-Sophie" },
+      { id: 2, name: "NEW" },
+      { id: 3, name: "CID" },
+    ]);
+    const conflicts = outcome(result).map(
+      (each) => each !== undefined && "conflicts" in each && each.examples,
+    );
+    assert.deepEqual(conflicts.at(0), [{ id: 2 }]);
+  });
+
+  it("comes back for rows that were deleted; a new row under the same key stays as it is", async () => {
+    const result = await roundTrip({
+      up: "SELECT 1",
+      down: "DELETE FROM people WHERE id > 1",
+      meanwhile: "INSERT INTO people (id, name) OVERRIDING SYSTEM VALUE VALUES (3, 'eve')",
+    });
+    assert.deepEqual(await sql("SELECT id, name FROM people ORDER BY id"), [
+      { id: 1, name: "ann" },
+      { id: 2, name: "bob" },
+      { id: 3, name: "eve" },
+    ]);
+    assert.deepEqual(outcome(result), [
+      { inserted: 1, updated: 0, same: 0, conflicts: 1, gone: 0, examples: [{ id: 3 }] },
+    ]);
+    const [archive] = result.putBack;
+    assert.ok(archive);
+    await restore([archive.id], true);
+    assert.deepEqual(await sql("SELECT name FROM people WHERE id = 3"), [{ name: "cid" }]);
+  });
+
+  it("comes back past triggers and forced policies, and leaves both as they were", async () => {
+    await roundTrip({
+      up: `CREATE FUNCTION loud() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.name := 'LOUD'; RETURN NEW; END $$;
+        CREATE TABLE pets (id int PRIMARY KEY, name text); CREATE TRIGGER loud BEFORE INSERT ON pets FOR EACH ROW EXECUTE FUNCTION loud();
+        ALTER TABLE pets ENABLE ROW LEVEL SECURITY; ALTER TABLE pets FORCE ROW LEVEL SECURITY; CREATE POLICY none ON pets USING (false);`,
+      down: "DROP TABLE pets; DROP FUNCTION loud()",
+      data: "ALTER TABLE pets DISABLE TRIGGER loud; INSERT INTO pets VALUES (1, 'rex'); ALTER TABLE pets ENABLE TRIGGER loud",
+    });
+    assert.deepEqual(await sql("SELECT name FROM pets"), [{ name: "rex" }]);
+    assert.deepEqual(
+      await sql(
+        "SELECT relforcerowsecurity AS forced, tgenabled AS enabled FROM pg_class c JOIN pg_trigger t ON t.tgrelid = c.oid WHERE tgname = 'loud'",
+      ),
+      [{ forced: true, enabled: "O" }],
+    );
+  });
+
+  it("tells by command what it would do, does it, and is removed on purpose only", async () => {
+    await folder.write({ "002_change.sql": "SELECT 1", "rollback/002_change.sql": "TRUNCATE people" });
+    await bring("2");
+    await bring("1");
+    const [archive] = await asOperator((client) => listArchives(client, { migration: "2" }));
+    assert.ok(archive);
+    const trial = await asOperator((client) =>
+      restoreArchives(client, { ids: [archive.id] }, { run: "trial", dryRun: true }),
+    );
+    assert.deepEqual(
+      [trial[0]?.restored, await sql("SELECT FROM people")],
+      [{ inserted: 3, updated: 0, same: 0, conflicts: 0, gone: 0, examples: [] }, []],
+    );
+    await restore([archive.id]);
+    assert.equal((await sql("SELECT FROM people")).length, 3);
+    await asOperator((client) => pruneArchives(client, { ids: [archive.id] }, { run: "by hand" }));
+    assert.deepEqual(await asOperator((client) => listArchives(client)), []);
+    await assert.rejects(restore([archive.id]), (error) => isRefusal(error, "ARCHIVE_UNKNOWN"));
+  });
+});
