@@ -12,6 +12,7 @@ import { layoutFiles } from "../support/layout-files.ts";
 import { shop } from "../support/migration-set.ts";
 import { databaseAt, migrationsFolder, testDatabases } from "../support/migrations.ts";
 import type { TestDatabases, TestFolder } from "../support/migrations.ts";
+import { climb } from "../support/staircase.ts";
 import { startPostgres } from "../support/postgres.ts";
 import type { TestPostgres } from "../support/postgres.ts";
 
@@ -27,6 +28,10 @@ describe("layouts on a real server", function () {
     databases = await testDatabases(postgres);
   });
   after(() => postgres.remove());
+
+  it("climbs a staircase: each step is taken back with data in the tables, and leads to where it came from", async () => {
+    await climb(databases, "golang-migrate", shop);
+  });
 
   for (const layout of layouts) {
     describe(layout, () => {
