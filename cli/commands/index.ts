@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { adopt } from "./adopt.ts";
 import { archives } from "./archives.ts";
 import { decide } from "./decide.ts";
 import { prune } from "./prune.ts";
@@ -9,4 +10,4 @@ import { status } from "./status.ts";
 export type Register = (program: Command) => void;
 
 /** Every command, in the order in which the help lists them. */
-export const commands: readonly Register[] = [status, decide, archives, restore, prune];
+export const commands: readonly Register[] = [status, decide, archives, restore, prune, adopt];

@@ -2,6 +2,7 @@ import type { ClientBase } from "pg";
 import { z } from "zod";
 import type { Database } from "../../settings/types.ts";
 import { Refusal } from "../../settings/refusal.ts";
+import { sqlState } from "../database/errors.ts";
 import { rowOf, rowsOf } from "../database/query.ts";
 import {
   catalogueMark,
@@ -126,7 +127,9 @@ export async function trackedRows(
       "Set rollback:databases → layout to that of the tool that made the table.",
     );
   }
-  const rows = await rowsOf(client, trackedRow, read);
+  const rows = await rowsOf(client, trackedRow, read).catch((error: unknown) => {
+    throw sqlState(error) === "42501" ? unreadable(`${schema}.${table}`, error) : error;
+  });
   return rows.map(({ version, success, up_to: upTo, recorded }): TrackedRow => {
     const normal = reader.normalise(version);
     if (normal === undefined) {
@@ -141,6 +144,17 @@ export async function trackedRows(
       ...(upTo === true ? { upTo } : {}),
       ...(typeof recorded === "string" ? { recorded } : {}),
     };
+  });
+}
+
+/** The tool ran as a role that nobody here is a member of. */
+function unreadable(table: string, cause: unknown): Refusal {
+  return new Refusal({
+    code: "MIGRATION_TRACKING",
+    found: `the operator may not read ${table}.`,
+    untouched: "Nothing was changed.",
+    next: "Let the role that owns the migrations' objects have the rights of the tool's:  GRANT <tool's role> TO <database>_owner;",
+    cause,
   });
 }
 

@@ -8,6 +8,8 @@ import type { Connect } from "./connect.ts";
 import type { TableSize } from "./observe.ts";
 import { hasWork, isPreparable, planDatabase } from "./plan.ts";
 import type { DatabasePlan } from "./plan.ts";
+import { madeFromNothing, ownedTables, refuseForeign, refuseUntracked, relationsOf } from "./relations.ts";
+import type { Relation } from "./relations.ts";
 import { freshConnections } from "./sessions.ts";
 import type { Lend } from "./sessions.ts";
 import { loadParser } from "./sql/parse.ts";
@@ -28,6 +30,8 @@ export interface Observer {
   /** What was changed by hand since the last run, for people. */
   drift(database: Database): Promise<string[]>;
   sizes(database: Database, tables: readonly TableName[]): Promise<Map<string, TableSize>>;
+  /** Those of the tables that exist, and whose they are; `owner` is the role that migrations run as. */
+  relations(database: Database, owner: string, tables: readonly TableName[]): Promise<Relation[]>;
 }
 
 export interface SchemaRequest {
@@ -59,6 +63,7 @@ export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPl
     ]);
     const owner = (request.owner ?? ownerRole)(database.name);
     const plan = planDatabase({ files, observed, wanted, owner, reader: await layoutReader(database) });
+    await refuseTables(plan, database, request.observe);
     planned.push({ database, plan: await withDrift(plan, database, request), observed });
   }
   refuseTwoPhase(planned.filter(({ plan }) => hasWork(plan)));
@@ -87,6 +92,8 @@ export function observerOver(lend: Lend): Observer {
       }),
     drift: (database) => lend(database.name, async (client) => drift(client, await layoutReader(database))),
     sizes: (database, tables) => lend(database.name, (client) => tableSizes(client, tables)),
+    relations: (database, owner, tables) =>
+      lend(database.name, (client) => relationsOf(client, owner, tables)),
   };
 }
 
@@ -96,6 +103,13 @@ export function destroyed(plan: DatabasePlan): TableName[] {
     step.script.statements.flatMap((statement) => statement.losses),
   );
   return losses.flatMap((loss) => (loss.kind === "object" ? [] : [loss.table]));
+}
+
+/** What is there and should not be, and what is somebody else's: both would only show when everything has been stopped. */
+async function refuseTables(plan: DatabasePlan, database: Database, observe: Observer): Promise<void> {
+  const [made, owned] = [madeFromNothing(plan), ownedTables(plan)];
+  if (made.length > 0) refuseUntracked(plan, await observe.relations(database, plan.owner, made));
+  if (owned.length > 0) refuseForeign(plan, await observe.relations(database, plan.owner, owned));
 }
 
 async function withDrift(
