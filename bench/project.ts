@@ -59,7 +59,7 @@ export async function copyOf(stack: ScratchStack, program: string): Promise<Proj
 function projectIn(folder: string, stack: string, more: Readonly<Record<string, string>>): Project {
   const env = {
     ...more,
-    PULUMI_BACKEND_URL: `file://${path.join(folder, "state")}`,
+    PULUMI_BACKEND_URL: `file://${path.join(folder, "state")}?metadata=skip`,
     PULUMI_SKIP_UPDATE_CHECK: "true",
   };
   const cwd = path.join(folder, "project");

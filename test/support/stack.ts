@@ -110,7 +110,7 @@ export async function createStack(options: ScratchOptions = {}): Promise<Scratch
   const ports = await choosePorts(options.ports);
   const volumes = { data: `${project}-pgdata`, dumps: `${project}-dumps` };
   const env = {
-    PULUMI_BACKEND_URL: `file://${path.join(folder, "state")}`,
+    PULUMI_BACKEND_URL: `file://${path.join(folder, "state")}?metadata=skip`,
     PULUMI_CONFIG_PASSPHRASE: randomBytes(8).toString("hex"),
     PULUMI_SKIP_UPDATE_CHECK: "true",
   };
