@@ -56,7 +56,12 @@ export interface DatabaseRequest {
   readonly wanted: string;
   readonly owner: string;
   readonly reader: LayoutReader;
+  /** `up`: takes nothing back; `down`: applies nothing; undefined: whatever leads to the version. */
+  readonly way?: Way | undefined;
 }
+
+/** A course that does not turn: where a migration is late, going to a version may need both directions. */
+export type Way = "up" | "down";
 
 /**
  * The plan for one database, from what its files, its tracking table and its ledger say. Pure; needs `loadParser()`.
@@ -74,8 +79,7 @@ export function planDatabase(request: DatabaseRequest): DatabasePlan {
   );
   const ledger = new Map((observed.ledger ?? []).map((row) => [row.version, row]));
   const fileOf = new Map(files.map((file) => [file.version, file]));
-  const order = migrationOrder(files, knownApplied(tracked, [...ledger.keys()], reader), reader);
-  const applied = appliedOf(tracked, order);
+  const { order, applied } = standingOf(request);
   const wanted = knownVersion(request, order);
   const isApplied = new Set(applied);
 
@@ -91,8 +95,12 @@ export function planDatabase(request: DatabaseRequest): DatabasePlan {
   }
   const at = (version: string) => position(order, version);
   const course = applicationOrder(applied, ledger);
-  const leaving = course.filter((version) => at(version) > at(wanted)).toReversed();
-  const missing = order.filter((version) => at(version) <= at(wanted) && !isApplied.has(version));
+  const leaving =
+    request.way === "up" ? [] : course.filter((version) => at(version) > at(wanted)).toReversed();
+  const missing =
+    request.way === "down"
+      ? []
+      : order.filter((version) => at(version) <= at(wanted) && !isApplied.has(version));
   const kept = applied.filter((version) => at(version) <= at(wanted));
   refuseGap(request, order, missing, kept);
 
@@ -149,6 +157,18 @@ export function planDatabase(request: DatabaseRequest): DatabasePlan {
     recorded: observed.ledger !== undefined,
     notes,
   };
+}
+
+/** All known versions in their order, and those of them that are applied. */
+export function standingOf({
+  files,
+  observed,
+  reader,
+}: Pick<DatabaseRequest, "files" | "observed" | "reader">): { order: string[]; applied: string[] } {
+  const tracked = observed.tracked ?? [];
+  const inLedger = (observed.ledger ?? []).map((row) => row.version);
+  const order = migrationOrder(files, knownApplied(tracked, inLedger, reader), reader);
+  return { order, applied: appliedOf(tracked, order) };
 }
 
 /** Whether carrying the plan out would change anything, the ledger included. */

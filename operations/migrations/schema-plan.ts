@@ -7,7 +7,7 @@ import { drift, observeDatabase, tableSizes } from "./observe.ts";
 import type { Connect } from "./connect.ts";
 import type { TableSize } from "./observe.ts";
 import { hasWork, isPreparable, planDatabase } from "./plan.ts";
-import type { DatabasePlan } from "./plan.ts";
+import type { DatabasePlan, Way } from "./plan.ts";
 import { madeFromNothing, ownedTables, refuseForeign, refuseUntracked, relationsOf } from "./relations.ts";
 import type { Relation } from "./relations.ts";
 import { freshConnections } from "./sessions.ts";
@@ -45,6 +45,8 @@ export interface SchemaRequest {
   readonly owner?: (database: string) => string;
   /** What to do about a schema that was changed by hand. Default refuse. */
   readonly onDrift?: "refuse" | "note";
+  /** See `DatabaseRequest`. */
+  readonly way?: Way;
 }
 
 /**
@@ -62,7 +64,8 @@ export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPl
       request.observe.observe(database),
     ]);
     const owner = (request.owner ?? ownerRole)(database.name);
-    const plan = planDatabase({ files, observed, wanted, owner, reader: await layoutReader(database) });
+    const reader = await layoutReader(database);
+    const plan = planDatabase({ files, observed, wanted, owner, reader, way: request.way });
     await refuseTables(plan, database, request.observe);
     planned.push({ database, plan: await withDrift(plan, database, request), observed });
   }

@@ -1,0 +1,230 @@
+import type { Command } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import { basename, resolve } from "node:path";
+import { isRefusal, Refusal } from "../../settings/refusal.ts";
+import { layouts } from "../../settings/types.ts";
+import type { Database, Layout } from "../../settings/types.ts";
+import { withClient } from "../../operations/database/connection.ts";
+import { placeOf } from "../../operations/database/url.ts";
+import type { Place } from "../../operations/database/url.ts";
+import { describePlan } from "../../operations/migrations/describe.ts";
+import { changeOutside, planOutside } from "../../operations/migrations/outside.ts";
+import type { ChangeOptions, Outside } from "../../operations/migrations/outside.ts";
+import type { Way } from "../../operations/migrations/plan.ts";
+import { stateOf } from "../../operations/migrations/standing.ts";
+import type { Target } from "../../operations/migrations/target.ts";
+import { planJson, resultJson, resultText, stateText } from "../migrations-report.ts";
+
+interface Common {
+  readonly databaseUrlEnv: string;
+  readonly folder: string;
+  readonly layout?: Layout;
+  readonly owner?: string;
+  readonly json: boolean;
+}
+
+interface Aim {
+  readonly to?: string;
+  readonly steps?: number;
+  readonly toRelease?: string;
+}
+
+interface Change extends Common, Aim {
+  readonly release: string;
+  readonly dryRun: boolean;
+  readonly lockTimeout: number;
+  readonly budget: number;
+  readonly statementTimeout: number;
+  readonly allowDrift: boolean;
+  readonly allowDifference: boolean;
+}
+
+/** `rollback migrations …`: the engine of the schema for a database that belongs to no stack. */
+export function migrations(program: Command): void {
+  const group = program
+    .command("migrations")
+    .description(
+      "PostgreSQL migrations of any project, without a stack: where it stands, up, and safely down",
+    );
+  common(group.command("status"))
+    .description("which migrations are applied and pending, what can be taken back, what was changed by hand")
+    .action((options: Common) =>
+      told(options, async () => {
+        const { place, outside } = settle(options);
+        const state = await withClient(place.server, place.database, (client) =>
+          stateOf(client, outside.database),
+        );
+        print(options, state, () => stateText(state));
+      }),
+    );
+  aim(common(group.command("plan")), "back when negative")
+    .description("what going there would do: statements' locks, data destroyed, notes. Changes nothing")
+    .action((options: Common & Aim) =>
+      told(options, async () => {
+        const plan = await planOutside(settle(options).outside, targetOf(options, "up"));
+        print(options, planJson(plan), () => describePlan(plan));
+      }),
+    );
+  changing(group.command("up"), "apply pending migrations", "up");
+  changing(
+    group.command("down"),
+    "take migrations back, all in one transaction, keeping what they destroy",
+    "down",
+  );
+  timing(common(group.command("adopt")))
+    .description(
+      "take applied migrations over into the ledger: checksums and reversals; runs none of their SQL",
+    )
+    .action((options: Change) => told(options, () => change(options, { steps: 0 }, "up")));
+}
+
+function common(command: Command): Command {
+  return command
+    .requiredOption("--folder <path>", "the migrations")
+    .option("--database-url-env <name>", "environment variable that holds the connection URL", "DATABASE_URL")
+    .addOption(new Option("--layout <name>", "default: told by what is in the folder").choices(layouts))
+    .option("--owner <role>", "role the SQL runs as; default: that of the tracking table, else the URL's")
+    .option("--json", "one JSON document on stdout, also when refused", false);
+}
+
+function aim(command: Command, sign?: string): Command {
+  const [to, steps, release] = [
+    new Option("--to <version>", "the version to be at afterwards; 0: before the first; latest: the newest"),
+    new Option("--steps <n>", `how many migrations${sign === undefined ? "" : `, ${sign}`}`).argParser(
+      sign === undefined ? positive : whole,
+    ),
+    new Option("--to-release <name>", "the newest version that was applied for this release"),
+  ];
+  return command
+    .addOption(to.conflicts(["steps", "toRelease"]))
+    .addOption(steps.conflicts(["to", "toRelease"]))
+    .addOption(release.conflicts(["to", "steps"]));
+}
+
+function timing(command: Command): Command {
+  return command
+    .option("--lock-timeout <ms>", "how long a try waits for a lock, and others behind it", positive, 100)
+    .option("--budget <s>", "how long tries go on altogether", positive, 30)
+    .option("--statement-timeout <ms>", "longest time of one statement; 0: none", whole, 0)
+    .option("--release <name>", "what the ledger records the migrations for", "by hand")
+    .option("--allow-drift", "go on although the schema was changed by hand", false)
+    .option("--allow-difference", "go on although a reversal does not restore the schema", false)
+    .option("--dry-run", "show the plan and change nothing", false);
+}
+
+function changing(command: Command, description: string, way: Way): void {
+  timing(aim(common(command)))
+    .description(description)
+    .action((options: Change) => told(options, () => change(options, targetOf(options, way), way)));
+}
+
+async function change(options: Change, target: Target, way: Way): Promise<void> {
+  const { outside } = settle(options);
+  if (options.dryRun) {
+    const plan = await planOutside(outside, target, way);
+    print(options, planJson(plan), () => describePlan(plan));
+    return;
+  }
+  const abort = new AbortController();
+  const stop = (): void => abort.abort(stopped());
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  try {
+    const result = await changeOutside(outside, target, way, {
+      ...changeOptions(options),
+      signal: abort.signal,
+    });
+    print(options, resultJson(result.plan, result.done), () => resultText(result.plan, result.done));
+  } finally {
+    process.off("SIGINT", stop).off("SIGTERM", stop);
+  }
+}
+
+function changeOptions(options: Change): ChangeOptions {
+  return {
+    release: options.release,
+    lockTimeoutMs: options.lockTimeout,
+    budgetMs: options.budget * 1000,
+    statementTimeoutMs: options.statementTimeout,
+    onDrift: options.allowDrift ? "note" : "refuse",
+    onDifference: options.allowDifference ? "warn" : "refuse",
+    warn: (line) => console.error(line),
+    say: (line) => console.error(line),
+  };
+}
+
+function settle(options: Common): { place: Place; outside: Outside } {
+  const place = placeOf(process.env[options.databaseUrlEnv], options.databaseUrlEnv);
+  const database: Database = {
+    name: place.database,
+    migrations: resolve(options.folder),
+    layout: options.layout,
+    keyTables: [],
+    sessions: undefined,
+    extensions: [],
+    writers: [],
+  };
+  return { place, outside: { server: place.server, database, owner: options.owner } };
+}
+
+function targetOf({ to, steps, toRelease }: Aim, way: Way): Target {
+  if (to === "latest") return { newest: true };
+  if (to !== undefined) return { version: to };
+  if (steps !== undefined) return { steps: way === "up" ? steps : -steps };
+  if (toRelease !== undefined) return { release: toRelease };
+  throw new Refusal({
+    code: "SCHEMA_TARGET",
+    found: "it is not said how far to go.",
+    untouched: "Nothing was done.",
+    next: "Say one of --to VERSION (or latest), --steps N, --to-release NAME.",
+  });
+}
+
+/** Runs a command; with --json a refusal is a document too. In both cases the words fit a command without a stack. */
+async function told(options: Common, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    const { details } = error;
+    const words = { ...details, ...(details.next === undefined ? {} : { next: withoutStack(details.next) }) };
+    if (options.json) {
+      const { code, found, untouched, next } = words;
+      console.log(JSON.stringify({ refused: { code, found, untouched, next } }, undefined, 2));
+    }
+    throw new Refusal(words);
+  }
+}
+
+/** The same advice to somebody who has no stack: what `pulumi up` does there, this command does here. */
+function withoutStack(text: string): string {
+  return text
+    .replaceAll("run `pulumi up` again", "run this command again")
+    .replaceAll("Run `pulumi up` again", "Run this command again")
+    .replaceAll("Run `pulumi up`:", "Run it again:")
+    .replaceAll(/(Set|in) rollback:databases → \S+ → layout( to|:)?/g, "$1 --layout");
+}
+
+function stopped(): Refusal {
+  return new Refusal({
+    code: "SCHEMA_STOPPED",
+    found: "this run was told to stop.",
+    untouched: "The transaction was rolled back; the database is as it was before this run.",
+    next: `Run ${basename(process.argv[1] ?? "rollback")} migrations status to see where it stands.`,
+  });
+}
+
+function print(options: Common, json: unknown, text: () => string): void {
+  console.log(options.json ? JSON.stringify(json, undefined, 2) : text());
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || text.trim() === "") throw new InvalidArgumentError("a whole number");
+  return value;
+}
+
+function positive(text: string): number {
+  const value = whole(text);
+  if (value < 1) throw new InvalidArgumentError("a whole number from 1 on");
+  return value;
+}
