@@ -117,8 +117,8 @@ function service(name: string, entry: ServiceEntry): Service {
 }
 
 function database(name: string, entry: EntryOf<"databases">, folder: string): Database {
-  const { layout, sessions } = entry;
-  return { ...entry, name, migrations: path.resolve(folder, entry.migrations), layout, sessions };
+  const { layout, tracking, sessions } = entry;
+  return { ...entry, name, migrations: path.resolve(folder, entry.migrations), layout, tracking, sessions };
 }
 
 function cluster(room: Complete["cluster"], raw: RawConfiguration): Cluster {

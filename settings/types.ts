@@ -92,6 +92,8 @@ export interface Database {
   readonly migrations: string;
   /** How files and tracking table are laid out; undefined: told by what is in the folder. */
   readonly layout: Layout | undefined;
+  /** The migration tool's own table, as SQL writes it, where it is not the tool's default. */
+  readonly tracking: string | undefined;
   /** Tables counted before and after, as written in SQL (`food_logs`, `app."Food logs"`; see identifiers.ts); `tolerance` is the share of rows (0..1) that may vanish (default 0). */
   readonly keyTables: readonly { readonly table: string; readonly tolerance: number }[];
   /** Sessions to delete when code or schema changed: rows of `table` for which the SQL condition `where` holds. */

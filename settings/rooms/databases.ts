@@ -11,6 +11,7 @@ const keyTable = strict(
 const entry = strict({
   migrations: filePath,
   layout: optional(oneOf(layouts)),
+  tracking: optional(tableName),
   keyTables: list(orText("table", keyTable), "a list of tables").default([]),
   sessions: optional(
     strict(

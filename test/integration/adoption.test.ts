@@ -123,6 +123,27 @@ describe("taking over a database that nobody's tool has recorded", function () {
     await databases.sql("shop", "DROP OWNED BY app CASCADE; DROP ROLE app");
   });
 
+  it("keeps a tracking table in step that is not where the tool has it by default", async () => {
+    const named = { ...databaseAt("shop", folder.path), tracking: 'app."My migrations"' };
+    const bring = (version: string) =>
+      changeSchema(
+        { databases: [named], wanted: new Map([["shop", version]]), release: "1.0" },
+        databases.open,
+      );
+    await databases.create("shop");
+    await databases.sql(
+      "shop",
+      `SET ROLE shop_owner; ${set[0]?.up ?? ""} CREATE SCHEMA app;
+       CREATE TABLE app."My migrations" (version bigint PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO app."My migrations" VALUES (1, false)`,
+    );
+    await bring("4");
+    await bring("2");
+    const rows = await databases.sql("shop", 'SELECT version::int, dirty FROM app."My migrations"');
+    assert.deepEqual(rows, [{ version: 2, dirty: false }]);
+    await databases.sql("shop", 'UPDATE app."My migrations" SET dirty = true');
+    await assert.rejects(bring("1"), /SCHEMA_DIRTY.*2/s);
+  });
+
   it("says which files are not what another tool had applied, by that tool's own checksums", async () => {
     const flyway = await migrationsFolder(layoutFiles.flyway(set).files);
     try {

@@ -50,6 +50,7 @@ export function databaseAt(name: string, folder: string, layout?: Layout): Datab
     name,
     migrations: folder,
     layout,
+    tracking: undefined,
     keyTables: [],
     sessions: undefined,
     extensions: [],

@@ -1,18 +1,19 @@
 import { createHash } from "node:crypto";
-import { literal } from "../../database/query.ts";
+import { identifier, literal } from "../../database/query.ts";
+import { quoteName } from "../sql/names.ts";
 import type { Migration } from "../types.ts";
 import { checksum, matching, noMigrations, refuseDuplicates } from "./files.ts";
 import type { FolderView } from "./files.ts";
-import { compareTexts } from "./layout.ts";
-import type { LayoutReader } from "./layout.ts";
+import { compareTexts, place } from "./layout.ts";
+import type { LayoutDefinition } from "./layout.ts";
 
-const table = "atlas_schema_revisions.atlas_schema_revisions";
 /** The tool's versioned folders are forward only, and it reads no subfolders: reversals lie in one. */
 const reversals = "rollback/";
+const atlasSchema = "atlas_schema_revisions";
 const sumFile = "atlas.sum";
 
 /** Atlas, versioned: `20260102030405_name.sql` with `atlas.sum`; the tool is forward only, reversals may lie in `rollback/`. */
-export const atlas: LayoutReader = {
+export const atlas: LayoutDefinition = {
   name: "atlas",
   normalise: (version) => (/^[^_\s]+$/.test(version) ? version : undefined),
   compare: compareTexts,
@@ -60,28 +61,31 @@ export const atlas: LayoutReader = {
 
   reversalPlace: ({ file }) => ({ file: reversals + file, marker: undefined }),
 
-  trackingTable: {
-    schema: "atlas_schema_revisions",
-    table: "atlas_schema_revisions",
-    ownSchema: true,
-    columns: ["version", "description", "applied", "total", "hash"],
-    create: `CREATE SCHEMA IF NOT EXISTS atlas_schema_revisions;
+  defaultTable: { schema: atlasSchema, name: "atlas_schema_revisions" },
+  tracking(name) {
+    const table = quoteName(name);
+    return {
+      ...place(name),
+      ownSchema: name.schema === atlasSchema,
+      columns: ["version", "description", "applied", "total", "hash"],
+      create: `CREATE SCHEMA IF NOT EXISTS ${identifier(name.schema)};
       CREATE TABLE ${table} (version varchar NOT NULL PRIMARY KEY, description varchar NOT NULL, type bigint NOT NULL DEFAULT 2,
         applied bigint NOT NULL DEFAULT 0, total bigint NOT NULL DEFAULT 0, executed_at timestamptz NOT NULL, execution_time bigint NOT NULL,
         error text, error_stmt text, hash varchar NOT NULL, partial_hashes jsonb, operator_version varchar NOT NULL)`,
-    // Type bits: 1 baseline, 2 execute, 4 resolved. A baseline stands for all up to it.
-    read: `SELECT version::text AS version, coalesce(error, '') = '' AND (applied = total OR type <> 2) AS success, type & 1 = 1 AS up_to, hash AS recorded
+      // Type bits: 1 baseline, 2 execute, 4 resolved. A baseline stands for all up to it.
+      read: `SELECT version::text AS version, coalesce(error, '') = '' AND (applied = total OR type <> 2) AS success, type & 1 = 1 AS up_to, hash AS recorded
       FROM ${table} WHERE version !~ '^\\.'`,
-    record: (migrations) =>
-      migrations
-        .map(
-          ({ version, name, recorded = "" }) =>
-            `INSERT INTO ${table} (version, description, type, applied, total, executed_at, execution_time, hash, operator_version)
+      record: (migrations) =>
+        migrations
+          .map(
+            ({ version, name, recorded = "" }) =>
+              `INSERT INTO ${table} (version, description, type, applied, total, executed_at, execution_time, hash, operator_version)
              VALUES (${literal(version)}, ${literal(name)}, 2, 1, 1, now(), 0, ${literal(recorded)}, 'rollback')`,
-        )
-        .join("; "),
-    remove: (migrations) =>
-      `DELETE FROM ${table} WHERE version IN (${migrations.map(({ version }) => literal(version)).join(", ")}) AND type & 1 = 0`,
+          )
+          .join("; "),
+      remove: (migrations) =>
+        `DELETE FROM ${table} WHERE version IN (${migrations.map(({ version }) => literal(version)).join(", ")}) AND type & 1 = 0`,
+    };
   },
 };
 

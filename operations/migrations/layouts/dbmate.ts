@@ -1,16 +1,16 @@
 import { literal } from "../../database/query.ts";
+import { quoteName } from "../sql/names.ts";
 import type { Migration } from "../types.ts";
 import { badFile, checksum, fileWith, matching, noMigrations, refuseDuplicates } from "./files.ts";
-import { compareTexts } from "./layout.ts";
-import type { LayoutReader } from "./layout.ts";
+import { compareTexts, place } from "./layout.ts";
+import type { LayoutDefinition } from "./layout.ts";
 import { markers, onlyComments, sections } from "./markers.ts";
 
 // https://github.com/amacneil/dbmate/blob/main/pkg/dbmate/db.go
 const fileName = /^(\d+)(.*)\.sql$/;
-const table = "public.schema_migrations";
 
 /** dbmate: `2026_name.sql` with `-- migrate:up` and `-- migrate:down`; `schema_migrations(version)` with a row per version. */
-export const dbmate: LayoutReader = {
+export const dbmate: LayoutDefinition = {
   name: "dbmate",
   // dbmate keeps the digits as they are and sorts files by name.
   normalise: (version) => (/^\d+$/.test(version) ? version : undefined),
@@ -63,16 +63,19 @@ export const dbmate: LayoutReader = {
 
   reversalPlace: ({ file }) => ({ file, marker: "-- migrate:down" }),
 
-  trackingTable: {
-    schema: "public",
-    table: "schema_migrations",
-    columns: ["version"],
-    without: ["dirty", "success"],
-    create: `CREATE TABLE ${table} (version varchar PRIMARY KEY)`,
-    read: `SELECT version::text AS version, true AS success FROM ${table}`,
-    record: (migrations) =>
-      `INSERT INTO ${table} (version) VALUES ${migrations.map(({ version }) => `(${literal(version)})`).join(", ")} ON CONFLICT DO NOTHING`,
-    remove: (migrations) =>
-      `DELETE FROM ${table} WHERE version IN (${migrations.map(({ version }) => literal(version)).join(", ")})`,
+  defaultTable: { schema: "public", name: "schema_migrations" },
+  tracking(name) {
+    const table = quoteName(name);
+    return {
+      ...place(name),
+      columns: ["version"],
+      without: ["dirty", "success"],
+      create: `CREATE TABLE ${table} (version varchar PRIMARY KEY)`,
+      read: `SELECT version::text AS version, true AS success FROM ${table}`,
+      record: (migrations) =>
+        `INSERT INTO ${table} (version) VALUES ${migrations.map(({ version }) => `(${literal(version)})`).join(", ")} ON CONFLICT DO NOTHING`,
+      remove: (migrations) =>
+        `DELETE FROM ${table} WHERE version IN (${migrations.map(({ version }) => literal(version)).join(", ")})`,
+    };
   },
 };

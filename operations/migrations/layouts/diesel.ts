@@ -1,14 +1,13 @@
 import { literal } from "../../database/query.ts";
+import { quoteName } from "../sql/names.ts";
 import type { Migration } from "../types.ts";
 import { badFile, checksum, noMigrations, refuseDuplicates } from "./files.ts";
 import type { FolderView } from "./files.ts";
-import { compareTexts } from "./layout.ts";
-import type { LayoutReader } from "./layout.ts";
-
-const table = "public.__diesel_schema_migrations";
+import { compareTexts, place } from "./layout.ts";
+import type { LayoutDefinition } from "./layout.ts";
 
 /** diesel: `2026-01-02-030405_name/up.sql` and `down.sql`, `metadata.toml`; a row per version. */
-export const diesel: LayoutReader = {
+export const diesel: LayoutDefinition = {
   name: "diesel",
   // https://github.com/diesel-rs/diesel/blob/main/diesel_migrations/migrations_internals/src/lib.rs
   normalise(version) {
@@ -62,16 +61,19 @@ export const diesel: LayoutReader = {
 
   reversalPlace: ({ file }) => ({ file: file.replace(/up\.sql$/, "down.sql"), marker: undefined }),
 
-  trackingTable: {
-    schema: "public",
-    table: "__diesel_schema_migrations",
-    columns: ["version", "run_on"],
-    create: `CREATE TABLE ${table} (version varchar(50) PRIMARY KEY NOT NULL, run_on timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP)`,
-    read: `SELECT version::text AS version, true AS success FROM ${table}`,
-    record: (migrations) =>
-      `INSERT INTO ${table} (version) VALUES ${migrations.map(({ version }) => `(${literal(version)})`).join(", ")}`,
-    remove: (migrations) =>
-      `DELETE FROM ${table} WHERE version IN (${migrations.map(({ version }) => literal(version)).join(", ")})`,
+  defaultTable: { schema: "public", name: "__diesel_schema_migrations" },
+  tracking(name) {
+    const table = quoteName(name);
+    return {
+      ...place(name),
+      columns: ["version", "run_on"],
+      create: `CREATE TABLE ${table} (version varchar(50) PRIMARY KEY NOT NULL, run_on timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP)`,
+      read: `SELECT version::text AS version, true AS success FROM ${table}`,
+      record: (migrations) =>
+        `INSERT INTO ${table} (version) VALUES ${migrations.map(({ version }) => `(${literal(version)})`).join(", ")}`,
+      remove: (migrations) =>
+        `DELETE FROM ${table} WHERE version IN (${migrations.map(({ version }) => literal(version)).join(", ")})`,
+    };
   },
 };
 

@@ -1,16 +1,17 @@
 import { crc32 } from "node:zlib";
-import { literal } from "../../database/query.ts";
+import { identifier, literal } from "../../database/query.ts";
+import { quoteName } from "../sql/names.ts";
 import type { Migration } from "../types.ts";
 import { badFile, checksum, missingUp, noMigrations, refuseDuplicates } from "./files.ts";
 import type { FolderView } from "./files.ts";
-import type { LayoutReader } from "./layout.ts";
+import { place } from "./layout.ts";
+import type { LayoutDefinition } from "./layout.ts";
 
 // https://documentation.red-gate.com/flyway/flyway-concepts/migrations/versioned-migrations
 const fileName = /(?:^|\/)([VUR])([^/]*?)__([^/]*)\.(sql|java|class)$/;
-const table = "public.flyway_schema_history";
 
 /** Flyway: `V1_1__name.sql`, `U1_1__name.sql`, also in subfolders; `flyway_schema_history`. */
-export const flyway: LayoutReader = {
+export const flyway: LayoutDefinition = {
   name: "flyway",
   normalise: normaliseVersion,
   compare: compareVersions,
@@ -56,31 +57,34 @@ export const flyway: LayoutReader = {
 
   reversalPlace: ({ file }) => ({ file: file.replace(/(^|\/)V([^/]*)$/, "$1U$2"), marker: undefined }),
 
-  trackingTable: {
-    schema: "public",
-    table: "flyway_schema_history",
-    columns: ["installed_rank", "version", "script", "checksum", "success"],
-    create: `CREATE TABLE ${table} (installed_rank integer NOT NULL CONSTRAINT flyway_schema_history_pk PRIMARY KEY, version varchar(50),
+  defaultTable: { schema: "public", name: "flyway_schema_history" },
+  tracking(name) {
+    const table = quoteName(name);
+    return {
+      ...place(name),
+      columns: ["installed_rank", "version", "script", "checksum", "success"],
+      create: `CREATE TABLE ${table} (installed_rank integer NOT NULL CONSTRAINT ${identifier(`${name.name}_pk`)} PRIMARY KEY, version varchar(50),
       description varchar(200) NOT NULL, type varchar(20) NOT NULL, script varchar(1000) NOT NULL, checksum integer,
       installed_by varchar(100) NOT NULL, installed_on timestamp NOT NULL DEFAULT now(), execution_time integer NOT NULL,
-      success boolean NOT NULL); CREATE INDEX flyway_schema_history_s_idx ON ${table} (success)`,
-    // The last row of a version counts: undone ones have UNDO_SQL behind them. A baseline stands for all up to it.
-    read: `SELECT version, success, up_to, recorded FROM (SELECT DISTINCT ON (version) version::text AS version, type, success,
+      success boolean NOT NULL); CREATE INDEX ${identifier(`${name.name}_s_idx`)} ON ${table} (success)`,
+      // The last row of a version counts: undone ones have UNDO_SQL behind them. A baseline stands for all up to it.
+      read: `SELECT version, success, up_to, recorded FROM (SELECT DISTINCT ON (version) version::text AS version, type, success,
       type LIKE '%BASELINE' AS up_to, checksum::text AS recorded FROM ${table} WHERE version IS NOT NULL ORDER BY version, installed_rank DESC) AS last
       WHERE type NOT LIKE 'UNDO%' AND type <> 'DELETE'`,
-    record: (migrations) =>
-      migrations
-        .map(
-          ({ version, name, facts, recorded }) =>
-            `INSERT INTO ${table} (installed_rank, version, description, type, script, checksum, installed_by, execution_time, success)
+      record: (migrations) =>
+        migrations
+          .map(
+            ({ version, name, facts, recorded }) =>
+              `INSERT INTO ${table} (installed_rank, version, description, type, script, checksum, installed_by, execution_time, success)
              SELECT coalesce(max(installed_rank), 0) + 1, ${literal(facts?.["written"] ?? version)}, ${literal(name.replaceAll("_", " ").slice(0, 200))},
                'SQL', ${literal(facts?.["script"] ?? "")}, ${recorded ?? "NULL"}, current_user, 0, true FROM ${table}`,
-        )
-        .join("; "),
-    remove: (migrations) => {
-      const spellings = migrations.map(({ version }) => literal(version)).join(", ");
-      return `DELETE FROM ${table} WHERE regexp_replace(regexp_replace(replace(version, '_', '.'), '(^|\\.)0+(?=\\d)', '\\1', 'g'), '(\\.0)+$', '') IN (${spellings}) AND type NOT LIKE '%BASELINE'`;
-    },
+          )
+          .join("; "),
+      remove: (migrations) => {
+        const spellings = migrations.map(({ version }) => literal(version)).join(", ");
+        return `DELETE FROM ${table} WHERE regexp_replace(regexp_replace(replace(version, '_', '.'), '(^|\\.)0+(?=\\d)', '\\1', 'g'), '(\\.0)+$', '') IN (${spellings}) AND type NOT LIKE '%BASELINE'`;
+      },
+    };
   },
 };
 

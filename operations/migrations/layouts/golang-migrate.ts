@@ -1,14 +1,14 @@
+import { quoteName } from "../sql/names.ts";
 import type { Migration } from "../types.ts";
 import { checksum, matching, missingUp, noMigrations, refuseDuplicates } from "./files.ts";
-import { compareNumbers, normaliseNumber } from "./layout.ts";
-import type { LayoutReader } from "./layout.ts";
+import { compareNumbers, normaliseNumber, place } from "./layout.ts";
+import type { LayoutDefinition } from "./layout.ts";
 
 // https://github.com/golang-migrate/migrate/blob/master/source/parse.go
 const fileName = /^(\d+)_(.*)\.(down|up)\.(.*)$/;
-const table = "public.schema_migrations";
 
 /** golang-migrate: `1_name.up.sql`, `1_name.down.sql`; `schema_migrations(version, dirty)` with one row, the newest version. */
-export const golangMigrate: LayoutReader = {
+export const golangMigrate: LayoutDefinition = {
   name: "golang-migrate",
   normalise: normaliseNumber,
   compare: compareNumbers,
@@ -54,19 +54,22 @@ export const golangMigrate: LayoutReader = {
 
   reversalPlace: ({ file }) => ({ file: file.replace(/\.up\./, ".down."), marker: undefined }),
 
-  trackingTable: {
-    schema: "public",
-    table: "schema_migrations",
-    columns: ["version", "dirty"],
-    create: `CREATE TABLE ${table} (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)`,
-    // Without any migration the tool has no row, or -1 and dirty after a first migration that failed on its way down.
-    read: `SELECT greatest(version, 0)::text AS version, NOT dirty AS success, true AS up_to FROM ${table} WHERE version >= 0 OR dirty`,
-    record: (migrations) => newest(migrations.at(-1)?.version),
-    remove: (_, before) => newest(before),
+  defaultTable: { schema: "public", name: "schema_migrations" },
+  tracking(name) {
+    const table = quoteName(name);
+    return {
+      ...place(name),
+      columns: ["version", "dirty"],
+      create: `CREATE TABLE ${table} (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)`,
+      // Without any migration the tool has no row, or -1 and dirty after a first migration that failed on its way down.
+      read: `SELECT greatest(version, 0)::text AS version, NOT dirty AS success, true AS up_to FROM ${table} WHERE version >= 0 OR dirty`,
+      record: (migrations) => newest(table, migrations.at(-1)?.version),
+      remove: (_, before) => newest(table, before),
+    };
   },
 };
 
-function newest(version: string | undefined): string {
+function newest(table: string, version: string | undefined): string {
   const insert =
     version === undefined ? "" : `; INSERT INTO ${table} (version, dirty) VALUES (${version}, false)`;
   return `DELETE FROM ${table}${insert}`;

@@ -4,7 +4,7 @@ import type { Migration } from "../types.ts";
 import { badFile, checksum, matching, noMigrations, refuseDuplicates } from "./files.ts";
 import type { FolderView } from "./files.ts";
 import { compareNumbers, normaliseNumber } from "./layout.ts";
-import type { LayoutReader } from "./layout.ts";
+import type { LayoutDefinition } from "./layout.ts";
 
 const fileName = /^(\d+)(?:-([-_a-zA-Z0-9]*))?\.sql$/;
 /** The tool knows no reversals and reads nothing but its own folders: they lie beside these. */
@@ -13,7 +13,7 @@ const table = "graphile_migrate.migrations";
 
 /** graphile-migrate: `committed/000001-name.sql` with a header; the tool is forward only, reversals may lie in
  * `rollback/000001-name.sql`. `current.sql` is not committed and not read. */
-export const graphileMigrate: LayoutReader = {
+export const graphileMigrate: LayoutDefinition = {
   name: "graphile-migrate",
   normalise: (version) => normaliseNumber(version.replace(/\.sql$/, "")),
   compare: compareNumbers,
@@ -39,7 +39,9 @@ export const graphileMigrate: LayoutReader = {
 
   reversalPlace: ({ file }) => ({ file: file.replace(/^committed\//, reversals), marker: undefined }),
 
-  trackingTable: {
+  defaultTable: { schema: "graphile_migrate", name: "migrations" },
+  fixedTable: true,
+  tracking: () => ({
     schema: "graphile_migrate",
     table: "migrations",
     ownSchema: true,
@@ -60,7 +62,7 @@ export const graphileMigrate: LayoutReader = {
       migrations
         .map(({ version }) => `DELETE FROM ${table} WHERE split_part(filename, '.', 1)::numeric = ${version}`)
         .join("; "),
-  },
+  }),
 };
 
 async function read(

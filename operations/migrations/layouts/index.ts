@@ -1,4 +1,5 @@
 import type { Database, Layout } from "../../../settings/types.ts";
+import { tableParts } from "../../../settings/identifiers.ts";
 import { Refusal } from "../../../settings/refusal.ts";
 import type { Migration } from "../types.ts";
 import { atlas } from "./atlas.ts";
@@ -10,13 +11,13 @@ import { flyway } from "./flyway.ts";
 import { golangMigrate } from "./golang-migrate.ts";
 import { goose } from "./goose.ts";
 import { graphileMigrate } from "./graphile-migrate.ts";
-import type { LayoutReader } from "./layout.ts";
+import type { LayoutDefinition, LayoutReader } from "./layout.ts";
 import { mealPlanner } from "./meal-planner.ts";
 import { nodePgMigrate } from "./node-pg-migrate.ts";
 import { sqitch } from "./sqitch.ts";
 import { sqlMigrate } from "./sql-migrate.ts";
 
-const readers: Readonly<Record<Layout, LayoutReader>> = {
+const definitions: Readonly<Record<Layout, LayoutDefinition>> = {
   "meal-planner": mealPlanner,
   "golang-migrate": golangMigrate,
   dbmate,
@@ -30,9 +31,24 @@ const readers: Readonly<Record<Layout, LayoutReader>> = {
   atlas,
 };
 
-/** The reader of a layout. */
-export function readerOf(layout: Layout): LayoutReader {
-  return readers[layout];
+/**
+ * The reader of a layout; `table` is its tracking table as SQL writes it, undefined: the tool's default. A name without a
+ * schema is in the default's. Throws `MIGRATION_TRACKING` for a layout whose table has no other place.
+ */
+export function readerOf(layout: Layout, table?: string): LayoutReader {
+  const definition = definitions[layout];
+  const { defaultTable, fixedTable } = definition;
+  if (table === undefined) return { ...definition, trackingTable: definition.tracking(defaultTable) };
+  if (fixedTable === true) {
+    throw new Refusal({
+      code: "MIGRATION_TRACKING",
+      found: `the tracking table of the layout ${layout} is ${defaultTable.schema}.${defaultTable.name} and no other, not ${table}.`,
+      untouched: "Nothing was changed.",
+      next: "Take tracking out of rollback:databases.",
+    });
+  }
+  const { schema = defaultTable.schema, name } = tableParts(table);
+  return { ...definition, trackingTable: definition.tracking({ schema, name }) };
 }
 
 /**
@@ -40,8 +56,9 @@ export function readerOf(layout: Layout): LayoutReader {
  * Throws `MIGRATION_LAYOUT` when the folder speaks for more than one, `MIGRATION_NONE` when for none.
  */
 export async function layoutReader(database: Database): Promise<LayoutReader> {
-  if (database.layout !== undefined) return readerOf(database.layout);
-  return readerOf(theOnlyLayout(await viewFolder(database.migrations), database.name));
+  if (database.layout !== undefined) return readerOf(database.layout, database.tracking);
+  const layout = theOnlyLayout(await viewFolder(database.migrations), database.name);
+  return readerOf(layout, database.tracking);
 }
 
 /**
@@ -57,7 +74,7 @@ export async function readMigrations(database: Database): Promise<Migration[]> {
 
 /** What in a folder speaks for which layout. */
 export function recogniseLayouts(folder: FolderView): { layout: Layout; by: string }[] {
-  return Object.values(readers).flatMap((reader) => {
+  return Object.values(definitions).flatMap((reader) => {
     const by = reader.recognise(folder);
     return by === undefined ? [] : [{ layout: reader.name, by }];
   });

@@ -4,7 +4,7 @@ import type { FolderView } from "./files.ts";
 
 /**
  * One way of keeping migrations: how its files are read and how its tool keeps track of what was applied.
- * A further layout is a further file that exports one of these, and a line in `index.ts`.
+ * A further layout is a further file that exports a `LayoutDefinition`, and a line in `index.ts`.
  */
 export interface LayoutReader {
   readonly name: Layout;
@@ -21,6 +21,26 @@ export interface LayoutReader {
   /** Where the reversal of a migration belongs. */
   reversalPlace(migration: Pick<Migration, "file">): ReversalPlace;
   readonly trackingTable: TrackingTable;
+}
+
+/** A layout as its file describes it: what a reader is made of, for the table that a project keeps. */
+export interface LayoutDefinition extends Omit<LayoutReader, "trackingTable"> {
+  /** Where the tool keeps track unless it is told otherwise. */
+  readonly defaultTable: PlacedTable;
+  /** The tool has a schema of its own, and its table no other place. */
+  readonly fixedTable?: boolean;
+  tracking(table: PlacedTable): TrackingTable;
+}
+
+/** Schema and name of a table as they stand in the catalogue. */
+export interface PlacedTable {
+  readonly schema: string;
+  readonly name: string;
+}
+
+/** The part of a `TrackingTable` that says where it is. */
+export function place({ schema, name }: PlacedTable): Pick<TrackingTable, "schema" | "table"> {
+  return { schema, table: name };
 }
 
 /** A place for a reversal that is yet to be written. */

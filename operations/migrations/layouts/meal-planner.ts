@@ -1,10 +1,11 @@
 import { join } from "node:path/posix";
 import { literal } from "../../database/query.ts";
+import { quoteName } from "../sql/names.ts";
 import type { Migration } from "../types.ts";
 import { checksum, matching, missingUp, noMigrations, refuseDuplicates } from "./files.ts";
 import type { FolderView } from "./files.ts";
-import { compareNumbers, normaliseNumber } from "./layout.ts";
-import type { LayoutReader, ReversedMigration } from "./layout.ts";
+import { compareNumbers, normaliseNumber, place } from "./layout.ts";
+import type { LayoutDefinition, ReversedMigration } from "./layout.ts";
 import { anyMarker } from "./markers.ts";
 import { psqlText } from "./psql.ts";
 
@@ -15,7 +16,7 @@ const fileName = /^(\d+)[_-](.+)\.sql$/;
  * `NNN_name.sql` with `rollback/NNN_anything.sql` beside it, and `schema_migrations(version, success, installed_on)`
  * with a row per version. A migration without a reversal is allowed; it is refused only when it must be reversed.
  */
-export const mealPlanner: LayoutReader = {
+export const mealPlanner: LayoutDefinition = {
   name: "meal-planner",
   normalise: normaliseNumber,
   compare: compareNumbers,
@@ -63,26 +64,29 @@ export const mealPlanner: LayoutReader = {
   reversalPlace: ({ file }) => ({ file: join(rollbackFolder, file), marker: undefined }),
 
   // The seed's tools wrote the version as an integer; comparing as numeric also suits a text column with `023` in it.
-  trackingTable: {
-    schema: "public",
-    table: "schema_migrations",
-    columns: ["version", "success", "installed_on"],
-    create: `CREATE TABLE public.schema_migrations (
+  defaultTable: { schema: "public", name: "schema_migrations" },
+  tracking(name) {
+    const table = quoteName(name);
+    return {
+      ...place(name),
+      columns: ["version", "success", "installed_on"],
+      create: `CREATE TABLE ${table} (
       version integer PRIMARY KEY,
       success boolean NOT NULL DEFAULT true,
       installed_on timestamptz NOT NULL DEFAULT now())`,
-    read: "SELECT version::text AS version, success FROM public.schema_migrations",
-    record(migrations) {
-      const values = migrations.map(({ version }) => `(${literal(version)}, true, now())`).join(", ");
-      return `${removal(migrations)}; INSERT INTO public.schema_migrations (version, success, installed_on) VALUES ${values}`;
-    },
-    remove: removal,
+      read: `SELECT version::text AS version, success FROM ${table}`,
+      record(migrations) {
+        const values = migrations.map(({ version }) => `(${literal(version)}, true, now())`).join(", ");
+        return `${removal(table, migrations)}; INSERT INTO ${table} (version, success, installed_on) VALUES ${values}`;
+      },
+      remove: (migrations) => removal(table, migrations),
+    };
   },
 };
 
-function removal(migrations: readonly ReversedMigration[]): string {
+function removal(table: string, migrations: readonly ReversedMigration[]): string {
   const list = migrations.map(({ version }) => version).join(", ");
-  return `DELETE FROM public.schema_migrations WHERE version::text::numeric IN (${list})`;
+  return `DELETE FROM ${table} WHERE version::text::numeric IN (${list})`;
 }
 
 function versioned(

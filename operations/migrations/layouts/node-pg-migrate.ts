@@ -1,15 +1,15 @@
 import { literal } from "../../database/query.ts";
+import { quoteName } from "../sql/names.ts";
 import type { Migration } from "../types.ts";
 import { checksum, fileWith, matching, noMigrations, refuseDuplicates } from "./files.ts";
-import { compareTexts } from "./layout.ts";
-import type { LayoutReader } from "./layout.ts";
+import { compareTexts, place } from "./layout.ts";
+import type { LayoutDefinition } from "./layout.ts";
 import { markers, sections } from "./markers.ts";
 
 const fileName = /^((\d+).*)\.(sql|[cm]?[jt]s)$/;
-const table = "public.pgmigrations";
 
 /** node-pg-migrate: `1700000000000_name.sql` with `-- Up Migration`, `-- Down Migration`; `pgmigrations(name)`. */
-export const nodePgMigrate: LayoutReader = {
+export const nodePgMigrate: LayoutDefinition = {
   name: "node-pg-migrate",
   // The tool knows a migration by its whole file name without the extension.
   normalise: (version) => (/^\d/.test(version) ? version.replace(/\.sql$/, "") : undefined),
@@ -53,16 +53,19 @@ export const nodePgMigrate: LayoutReader = {
 
   reversalPlace: ({ file }) => ({ file, marker: "-- Down Migration" }),
 
-  trackingTable: {
-    schema: "public",
-    table: "pgmigrations",
-    columns: ["id", "name", "run_on"],
-    create: `CREATE TABLE ${table} (id serial PRIMARY KEY, name varchar(255) NOT NULL, run_on timestamp NOT NULL)`,
-    read: `SELECT name AS version, true AS success FROM ${table} ORDER BY run_on, id`,
-    record: (migrations) =>
-      `INSERT INTO ${table} (name, run_on) VALUES ${migrations.map(({ version }) => `(${literal(version)}, now())`).join(", ")}`,
-    remove: (migrations) =>
-      `DELETE FROM ${table} WHERE name IN (${migrations.map(({ version }) => literal(version)).join(", ")})`,
+  defaultTable: { schema: "public", name: "pgmigrations" },
+  tracking(name) {
+    const table = quoteName(name);
+    return {
+      ...place(name),
+      columns: ["id", "name", "run_on"],
+      create: `CREATE TABLE ${table} (id serial PRIMARY KEY, name varchar(255) NOT NULL, run_on timestamp NOT NULL)`,
+      read: `SELECT name AS version, true AS success FROM ${table} ORDER BY run_on, id`,
+      record: (migrations) =>
+        `INSERT INTO ${table} (name, run_on) VALUES ${migrations.map(({ version }) => `(${literal(version)}, now())`).join(", ")}`,
+      remove: (migrations) =>
+        `DELETE FROM ${table} WHERE name IN (${migrations.map(({ version }) => literal(version)).join(", ")})`,
+    };
   },
 };
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Migration } from "../types.ts";
 import { badFile, checksum, noMigrations } from "./files.ts";
 import type { FolderView } from "./files.ts";
-import type { LayoutReader } from "./layout.ts";
+import type { LayoutDefinition } from "./layout.ts";
 import { psqlText } from "./psql.ts";
 import { sqitchConfig } from "./sqitch-config.ts";
 import type { SqitchConfig } from "./sqitch-config.ts";
@@ -15,7 +15,7 @@ import { deployed, registry, reverted } from "./sqitch-registry.ts";
  * `verify`; the registry in schema `sqitch`. A version is a change's name; further instances of a reworked change are
  * `name#2`, `name#3`, in the order of the plan.
  */
-export const sqitch: LayoutReader = {
+export const sqitch: LayoutDefinition = {
   name: "sqitch",
   normalise: (version) => (/^[^\s:#[\]\\]+(#\d+)?$/.test(version) ? version : undefined),
   // Names have no order; the plan has.
@@ -33,7 +33,9 @@ export const sqitch: LayoutReader = {
 
   reversalPlace: ({ file }) => ({ file: file.replace(/(^|\/)deploy\//, "$1revert/"), marker: undefined }),
 
-  trackingTable: {
+  defaultTable: { schema: "sqitch", name: "changes" },
+  fixedTable: true,
+  tracking: () => ({
     schema: "sqitch",
     table: "changes",
     ownSchema: true,
@@ -45,7 +47,7 @@ export const sqitch: LayoutReader = {
       ORDER BY committed_at`,
     record: (migrations) => migrations.flatMap(({ facts }) => deployed(facts ?? {})).join("; "),
     remove: (migrations) => migrations.map(({ version }) => reverted(version)).join("; "),
-  },
+  }),
 };
 
 async function read(

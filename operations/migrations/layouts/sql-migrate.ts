@@ -1,14 +1,13 @@
 import { literal } from "../../database/query.ts";
+import { quoteName } from "../sql/names.ts";
 import type { Migration } from "../types.ts";
 import { badFile, checksum, fileWith, matching, noMigrations, refuseDuplicates } from "./files.ts";
-import { compareTexts } from "./layout.ts";
-import type { LayoutReader } from "./layout.ts";
+import { compareTexts, place } from "./layout.ts";
+import type { LayoutDefinition } from "./layout.ts";
 import { markers, sections, withStatementEnds } from "./markers.ts";
 
-const table = "public.gorp_migrations";
-
 /** sql-migrate: any `name.sql` with `-- +migrate Up` and `-- +migrate Down`; `gorp_migrations(id)` with the files' names. */
-export const sqlMigrate: LayoutReader = {
+export const sqlMigrate: LayoutDefinition = {
   name: "sql-migrate",
   // The tool knows a migration by its whole file name.
   normalise: (version) => (version === "" ? undefined : version.replace(/\.sql$/, "")),
@@ -64,16 +63,19 @@ export const sqlMigrate: LayoutReader = {
 
   reversalPlace: ({ file }) => ({ file, marker: "-- +migrate Down" }),
 
-  trackingTable: {
-    schema: "public",
-    table: "gorp_migrations",
-    columns: ["id", "applied_at"],
-    create: `CREATE TABLE ${table} (id text NOT NULL PRIMARY KEY, applied_at timestamptz)`,
-    read: `SELECT id AS version, true AS success FROM ${table}`,
-    record: (migrations) =>
-      `INSERT INTO ${table} (id, applied_at) VALUES ${migrations.map(({ version }) => `(${literal(`${version}.sql`)}, now())`).join(", ")}`,
-    remove: (migrations) =>
-      `DELETE FROM ${table} WHERE id IN (${migrations.map(({ version }) => literal(`${version}.sql`)).join(", ")})`,
+  defaultTable: { schema: "public", name: "gorp_migrations" },
+  tracking(name) {
+    const table = quoteName(name);
+    return {
+      ...place(name),
+      columns: ["id", "applied_at"],
+      create: `CREATE TABLE ${table} (id text NOT NULL PRIMARY KEY, applied_at timestamptz)`,
+      read: `SELECT id AS version, true AS success FROM ${table}`,
+      record: (migrations) =>
+        `INSERT INTO ${table} (id, applied_at) VALUES ${migrations.map(({ version }) => `(${literal(`${version}.sql`)}, now())`).join(", ")}`,
+      remove: (migrations) =>
+        `DELETE FROM ${table} WHERE id IN (${migrations.map(({ version }) => literal(`${version}.sql`)).join(", ")})`,
+    };
   },
 };
 

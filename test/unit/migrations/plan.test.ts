@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { checksum } from "../../../operations/migrations/layouts/files.ts";
-import { mealPlanner } from "../../../operations/migrations/layouts/meal-planner.ts";
+import { readerOf } from "../../../operations/migrations/layouts/index.ts";
 import { describePlan } from "../../../operations/migrations/describe.ts";
 import { planDatabase } from "../../../operations/migrations/plan.ts";
 import type { DatabasePlan } from "../../../operations/migrations/plan.ts";
@@ -21,6 +21,8 @@ function file(version: number, up: string, down?: string): Migration {
     checksum: checksum(up),
   };
 }
+
+const reader = readerOf("meal-planner");
 
 function stored(migration: Migration, change: Partial<LedgerRow> = {}): LedgerRow {
   return {
@@ -60,7 +62,7 @@ function plan(
     },
     wanted,
     owner: "app_owner",
-    reader: mealPlanner,
+    reader,
   });
 }
 
@@ -203,7 +205,7 @@ describe("planning one database", () => {
     const context = {
       run: "r",
       owner: "app_owner",
-      tracking: mealPlanner.trackingTable,
+      tracking: reader.trackingTable,
       lockTimeoutMs: 100,
       statementTimeoutMs: 0,
     };
@@ -224,11 +226,11 @@ describe("planning one database", () => {
       "SET LOCAL ROLE NONE",
     ]);
     assert.equal(
-      mealPlanner.trackingTable.remove(
+      reader.trackingTable.remove(
         made.steps.map(({ version, name }) => ({ version, name, checksum: "" })),
         "1",
       ),
-      "DELETE FROM public.schema_migrations WHERE version::text::numeric IN (2)",
+      'DELETE FROM "public"."schema_migrations" WHERE version::text::numeric IN (2)',
     );
   });
 });

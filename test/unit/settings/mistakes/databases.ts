@@ -43,6 +43,12 @@ export const databases: readonly Mistake[] = [
     says: 'found "fly-way"; allowed: meal-planner or golang-migrate or dbmate',
   },
   {
+    at: at("tracking"),
+    value: "app.schema migrations",
+    key: `${key}.tracking`,
+    says: 'found "app.schema migrations"; allowed: a table as SQL writes it',
+  },
+  {
     at: at("keyTables"),
     value: "food_logs",
     key: `${key}.keyTables`,
