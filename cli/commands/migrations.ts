@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import { basename, resolve } from "node:path";
 import { isRefusal, Refusal } from "../../settings/refusal.ts";
+import { tableName } from "../../settings/identifiers.ts";
 import { layouts } from "../../settings/types.ts";
 import type { Database, Layout } from "../../settings/types.ts";
 import { withClient } from "../../operations/database/connection.ts";
@@ -19,6 +20,7 @@ interface Common {
   readonly databaseUrlEnv: string;
   readonly folder: string;
   readonly layout?: Layout;
+  readonly tracking?: string;
   readonly owner?: string;
   readonly json: boolean;
 }
@@ -83,6 +85,7 @@ function common(command: Command): Command {
     .requiredOption("--folder <path>", "the migrations")
     .option("--database-url-env <name>", "environment variable that holds the connection URL", "DATABASE_URL")
     .addOption(new Option("--layout <name>", "default: told by what is in the folder").choices(layouts))
+    .option("--tracking <table>", "the tool's own table, where it is not the tool's default", table)
     .option("--owner <role>", "role the SQL runs as; default: that of the tracking table, else the URL's")
     .option("--json", "one JSON document on stdout, also when refused", false);
 }
@@ -152,12 +155,19 @@ function changeOptions(options: Change): ChangeOptions {
   };
 }
 
+function table(text: string): string {
+  const parsed = tableName.safeParse(text);
+  if (!parsed.success) throw new InvalidArgumentError(parsed.error.issues[0]?.message ?? "");
+  return parsed.data;
+}
+
 function settle(options: Common): { place: Place; outside: Outside } {
   const place = placeOf(process.env[options.databaseUrlEnv], options.databaseUrlEnv);
   const database: Database = {
     name: place.database,
     migrations: resolve(options.folder),
     layout: options.layout,
+    tracking: options.tracking,
     keyTables: [],
     sessions: undefined,
     extensions: [],

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { checksum } from "../../../operations/migrations/layouts/files.ts";
-import { dbmate } from "../../../operations/migrations/layouts/dbmate.ts";
-import { golangMigrate } from "../../../operations/migrations/layouts/golang-migrate.ts";
+import { readerOf } from "../../../operations/migrations/layouts/index.ts";
 import type { LayoutReader } from "../../../operations/migrations/layouts/layout.ts";
 import { planDatabase } from "../../../operations/migrations/plan.ts";
 import { loadParser } from "../../../operations/migrations/sql/parse.ts";
@@ -24,7 +23,7 @@ function file(version: number): Migration {
 }
 
 /** Migrations 1 to 5, of which these are applied. */
-function standing(applied: readonly number[], reader: LayoutReader = golangMigrate): Open {
+function standing(applied: readonly number[], reader: LayoutReader = readerOf("golang-migrate")): Open {
   const tracked = applied.map((version) => ({ version: String(version), success: true }));
   return {
     files: [1, 2, 3, 4, 5].map(file),
@@ -46,7 +45,7 @@ describe("how far to go", () => {
   });
 
   it("counts a late migration where the layout lets it be applied late", () => {
-    assert.equal(versionOf({ steps: 1 }, standing([1, 3], dbmate)), "2");
+    assert.equal(versionOf({ steps: 1 }, standing([1, 3], readerOf("dbmate"))), "2");
   });
 
   it("goes to the newest version that a release has applied", () => {
@@ -78,14 +77,19 @@ describe("how far to go", () => {
 
   it("applies a late migration without taking back the newer ones, and takes back without applying it", async () => {
     await loadParser();
-    const open = standing([1, 3], dbmate);
+    const open = standing([1, 3], readerOf("dbmate"));
     assert.equal(wayTo("2", "up", open), "up");
     const up = planDatabase({ ...open, wanted: "2", owner: "me", way: "up" });
     assert.deepEqual(
       up.steps.map((step) => [step.direction, step.version]),
       [["forward", "2"]],
     );
-    const down = planDatabase({ ...standing([1, 3, 4], dbmate), wanted: "3", owner: "me", way: "down" });
+    const down = planDatabase({
+      ...standing([1, 3, 4], readerOf("dbmate")),
+      wanted: "3",
+      owner: "me",
+      way: "down",
+    });
     assert.deepEqual(
       down.steps.map((step) => [step.direction, step.version]),
       [["reverse", "4"]],
