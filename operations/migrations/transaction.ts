@@ -66,6 +66,8 @@ export async function runTransaction(
       release: undefined,
     })),
   );
+  // As every tool does: a migration may speak of the table that records it.
+  if (plan.createTracking) await asOwner(client, context, [context.tracking.create]);
   const { entries, catalogue } = await runSteps(client, plan, context, options, empty);
   await track(client, plan, context);
   await recordEnded(
@@ -162,24 +164,32 @@ function ledgerEntries(
 }
 
 /** Keeps the tool's own table in step, as the owner, in the same transaction. */
-async function track(client: ClientBase, plan: DatabasePlan, { tracking, owner }: RunContext): Promise<void> {
+async function track(client: ClientBase, plan: DatabasePlan, context: RunContext): Promise<void> {
+  const { tracking } = context;
   const back = of(plan, "reverse");
   const forth = of(plan, "forward").flatMap((step) => step.migration ?? []);
   const leaving = new Set(back.map(({ version }) => version));
   const before = plan.applied.filter((version) => !leaving.has(version)).at(-1);
   const statements = [
-    ...(plan.createTracking ? [tracking.create] : []),
     ...(back.length === 0 ? [] : [tracking.remove(back, before)]),
     ...(forth.length === 0 ? [] : [tracking.record(forth, before)]),
   ];
   if (statements.length === 0) return;
   try {
-    await client.query(
-      [`SET LOCAL ROLE ${identifier(owner)}`, ...statements, "SET LOCAL ROLE NONE"].join("; "),
-    );
+    await asOwner(client, context, statements);
   } catch (error) {
     throw isPassing(error) || isUnreachable(error) ? error : untracked(plan, error);
   }
+}
+
+async function asOwner(
+  client: ClientBase,
+  { owner }: RunContext,
+  statements: readonly string[],
+): Promise<void> {
+  await client.query(
+    [`SET LOCAL ROLE ${identifier(owner)}`, ...statements, "SET LOCAL ROLE NONE"].join("; "),
+  );
 }
 
 async function finish(
