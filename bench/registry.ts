@@ -1,5 +1,6 @@
+import { migrations } from "./migrations/bench.ts";
 import type { Bench } from "./report.ts";
 import { rollback } from "./rollback/bench.ts";
 
 /** All benches, in the order in which they run. A new one is a line here. */
-export const benches: readonly Bench[] = [rollback];
+export const benches: readonly Bench[] = [rollback, migrations];
