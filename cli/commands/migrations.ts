@@ -9,7 +9,7 @@ import { withClient } from "../../operations/database/connection.ts";
 import { placeOf } from "../../operations/database/url.ts";
 import type { Place } from "../../operations/database/url.ts";
 import { describePlan } from "../../operations/migrations/describe.ts";
-import { changeOutside, planOutside } from "../../operations/migrations/outside.ts";
+import { adoptOutside, changeOutside, planOutside } from "../../operations/migrations/outside.ts";
 import type { ChangeOptions, Outside } from "../../operations/migrations/outside.ts";
 import type { Way } from "../../operations/migrations/plan.ts";
 import { stateOf } from "../../operations/migrations/standing.ts";
@@ -29,6 +29,11 @@ interface Aim {
   readonly to?: string;
   readonly steps?: number;
   readonly toRelease?: string;
+}
+
+interface Adopt extends Change {
+  readonly at?: string;
+  readonly despiteDifferences: boolean;
 }
 
 interface Change extends Common, Aim {
@@ -77,7 +82,9 @@ export function migrations(program: Command): void {
     .description(
       "take applied migrations over into the ledger: checksums and reversals; runs none of their SQL",
     )
-    .action((options: Change) => told(options, () => change(options, { steps: 0 }, "up")));
+    .option("--at <version>", "where no tool has recorded it: the version; default: found out by comparing")
+    .option("--despite-differences", "take that version although the schema differs", false)
+    .action((options: Adopt) => told(options, () => adopt(options)));
 }
 
 function common(command: Command): Command {
@@ -119,6 +126,13 @@ function changing(command: Command, description: string, way: Way): void {
   timing(aim(common(command)))
     .description(description)
     .action((options: Change) => told(options, () => change(options, targetOf(options, way), way)));
+}
+
+async function adopt(options: Adopt): Promise<void> {
+  if (options.dryRun) return change(options, { steps: 0 }, "up");
+  const how = { at: options.at, despite: options.despiteDifferences };
+  const result = await adoptOutside(settle(options).outside, how, changeOptions(options));
+  print(options, resultJson(result.plan, result.done), () => resultText(result.plan, result.done));
 }
 
 async function change(options: Change, target: Target, way: Way): Promise<void> {

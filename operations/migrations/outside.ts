@@ -8,6 +8,8 @@ import type { Server } from "../database/connection.ts";
 import { sqlState } from "../database/errors.ts";
 import { identifier, rowOf } from "../database/query.ts";
 import { rollbackSchema } from "../database/schema.ts";
+import { adoptDatabase } from "./adopt.ts";
+import type { AdoptOptions } from "./adopt.ts";
 import type { CarryOutOptions, SchemaResult } from "./carry-out.ts";
 import { changeSchema } from "./change.ts";
 import { connector } from "./connect.ts";
@@ -163,6 +165,48 @@ export async function changeOutside(
   );
   if (plan === undefined) throw new Error("a change without a plan");
   return { plan, done };
+}
+
+/**
+ * As `changeOutside` to where the database stands; when no tracking table says where that is, it is found out by comparing with
+ * a scratch database, for which the role has to be allowed to create databases. Throws what `adoptDatabase` throws, too.
+ */
+export async function adoptOutside(
+  outside: Outside,
+  { at, despite }: Pick<AdoptOptions, "at" | "despite">,
+  options: ChangeOptions,
+): Promise<{ plan: SchemaPlan; done: SchemaResult }> {
+  const { database, server } = outside;
+  const { name } = database;
+  const tracked = await withClient(server, name, async (client) => {
+    const reader = await layoutReader(database);
+    const seen = await observeDatabase(client, database);
+    if ((seen.tracked ?? []).length > 0) return undefined;
+    const ownership = await ownershipOf(client, reader);
+    await prepareOutside(client, name, ownership);
+    const { operator } = await rowOf(
+      client,
+      z.object({ operator: z.string() }),
+      "SELECT session_user::text AS operator",
+    );
+    return { owner: outside.owner ?? ownership.owner, operator };
+  });
+  if (tracked !== undefined) {
+    const { version, migrations, differences } = await adoptDatabase(
+      {
+        database,
+        ...tracked,
+        admin: server,
+        open: connector(server),
+        onVersion: (each, count) =>
+          options.say(`${each}: ${count === 0 ? "the same" : `${count} differences`}`),
+      },
+      { at, despite, release: options.release },
+    );
+    for (const line of differences) options.say(line);
+    options.say(`${name} is at ${version}: ${migrations} migrations recorded`);
+  }
+  return changeOutside(outside, { steps: 0 }, "up", options);
 }
 
 async function aimAt(

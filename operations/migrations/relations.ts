@@ -85,6 +85,6 @@ export function refuseUntracked({ database, reader }: DatabasePlan, relations: r
     code: "SCHEMA_UNTRACKED",
     found: `${database} has no ${tracking}, yet ${relations.length === 1 ? first.name : `${relations.length} tables that the migrations make, such as ${first.name},`} is there: migrations were applied by hand.`,
     untouched: "Nothing was stopped or changed.",
-    next: `Let the program find out and record which:  rollback adopt ${database}`,
+    next: `Let the program find out and record which:  rollback adopt ${database}\nOutside of a stack:  rollback migrations adopt --folder …`,
   });
 }

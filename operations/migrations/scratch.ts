@@ -8,7 +8,8 @@ const prefix = "rollback_scratch_";
 
 /**
  * Makes an empty database on the same server, set up like `like` (encoding, locale, extensions, owner of `public`), with the
- * schema `rollback` of `operator`, lends its name to `work` and drops it, also after an error. `admin` is a superuser. What
+ * schema `rollback` of `operator`, lends its name to `work` and drops it, also after an error. `admin` may create
+ * databases and the extensions. What
  * a killed run left behind is dropped first.
  */
 export async function withScratch<T>(
@@ -39,7 +40,9 @@ export async function withScratch<T>(
     await client.query(
       [
         `CREATE SCHEMA rollback AUTHORIZATION ${identifier(roles.operator)}`,
-        `ALTER SCHEMA public OWNER TO ${identifier(model.publicOwner)}`,
+        ...(model.publicOwner === "pg_database_owner"
+          ? []
+          : [`ALTER SCHEMA public OWNER TO ${identifier(model.publicOwner)}`]),
         ...model.extensions.flatMap(({ extension, schema }) => [
           `CREATE SCHEMA IF NOT EXISTS ${identifier(schema)} AUTHORIZATION ${identifier(roles.owner)}`,
           `CREATE EXTENSION IF NOT EXISTS ${identifier(extension)} SCHEMA ${identifier(schema)} CASCADE`,

@@ -108,6 +108,16 @@ describe("rollback migrations, on a database without a stack", function () {
     assert.deepEqual(await codeOf("down", "--steps", "3"), [1, "SCHEMA_TARGET"]);
   });
 
+  it("finds out where a database stands whose migrations were applied by hand", async () => {
+    await sql("DROP TABLE schema_migrations");
+    const { code, json } = await rollback("up", "--to", "latest");
+    assert.deepEqual([code, /SCHEMA_UNTRACKED/.test(JSON.stringify(json))], [1, true]);
+    const adopted = await rollback("adopt");
+    assert.deepEqual([adopted.code, /shop is at 2: 2 migrations recorded/.test(adopted.said)], [0, true]);
+    assert.deepEqual((await sql("SELECT * FROM schema_migrations")).rows, [{ version: "2", dirty: false }]);
+    assert.deepEqual(courseOf((await rollback("down", "--steps", "1")).json), ["2", "1", ["2"]]);
+  });
+
   it("leaves a stack's database to the stack", async () => {
     await sql("CREATE ROLE rollback_operator; CREATE SCHEMA rollback AUTHORIZATION rollback_operator");
     const { code, said } = await rollback("down", "--steps", "1");
