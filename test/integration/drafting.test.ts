@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import type { Client } from "pg";
+import { close } from "../../operations/database/connection.ts";
+import { draftAndProve, runAsOwner } from "../../operations/migrations/drafting/prove.ts";
+import type { ProvenDraft } from "../../operations/migrations/drafting/prove.ts";
+import { loadParser } from "../../operations/migrations/sql/parse.ts";
+import { testDatabases } from "../support/migrations.ts";
+import type { TestDatabases } from "../support/migrations.ts";
+import { startPostgres } from "../support/postgres.ts";
+import type { TestPostgres } from "../support/postgres.ts";
+
+/** Migrations without a reversal, all of them to `rich-schema.sql`. */
+const ups: Readonly<Record<string, string>> = {
+  "a table that goes with what hangs on it": "DROP TABLE shop.owners CASCADE",
+  "a table with policies, triggers, identity and views": "DROP TABLE shop.pets CASCADE",
+  "a partitioned table": "DROP TABLE shop.log",
+  "a partition": "DROP TABLE shop.log_1",
+  "a partition that is detached": "ALTER TABLE shop.log DETACH PARTITION shop.log_1",
+  "a new partition":
+    "CREATE TABLE shop.log_2 PARTITION OF shop.log FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')",
+  "a parent of inheritance": "DROP TABLE shop.base CASCADE",
+  "a whole schema": "DROP SCHEMA shop CASCADE",
+  "ugly names": 'DROP SCHEMA "Odd Schema" CASCADE',
+  "a dropped column with an index": 'ALTER TABLE "Odd Schema"."select" DROP COLUMN "a.b"',
+  "a dropped column that views use": "ALTER TABLE shop.pets DROP COLUMN weight CASCADE",
+  "a dropped serial": "ALTER TABLE shop.owners DROP COLUMN id CASCADE",
+  "a new column": "ALTER TABLE shop.owners ADD COLUMN age int NOT NULL DEFAULT 7 CHECK (age > 0)",
+  "a new table":
+    "CREATE TABLE shop.toys (id serial PRIMARY KEY, pet bigint REFERENCES shop.pets, kind shop.mood); CREATE INDEX ON shop.toys (pet)",
+  "new tables in a circle":
+    "CREATE TABLE shop.a (id int PRIMARY KEY, b int); CREATE TABLE shop.b (id int PRIMARY KEY, a int REFERENCES shop.a); ALTER TABLE shop.a ADD FOREIGN KEY (b) REFERENCES shop.b",
+  "a renamed column": "ALTER TABLE shop.pets RENAME COLUMN weight TO kilos",
+  "a renamed table": "ALTER TABLE shop.pets RENAME TO animals",
+  "a renamed schema": "ALTER SCHEMA shop RENAME TO store",
+  "a table moved to another schema": 'ALTER TABLE shop.owners SET SCHEMA "Odd Schema"',
+  "a table that another one replaces":
+    "ALTER TABLE shop.base RENAME TO base_old; CREATE TABLE shop.base (id int PRIMARY KEY, other text)",
+  "names that change places":
+    "ALTER TABLE shop.owners RENAME COLUMN name TO tmp; ALTER TABLE shop.owners RENAME COLUMN mail TO name; ALTER TABLE shop.owners RENAME COLUMN tmp TO mail",
+  "another type": "DROP VIEW shop.heavy CASCADE; ALTER TABLE shop.owners ALTER COLUMN name TYPE text",
+  "another type under views":
+    "DROP VIEW shop.heavy CASCADE; DROP TRIGGER touch ON shop.pets; DROP POLICY written ON shop.pets; ALTER TABLE shop.pets ALTER COLUMN name TYPE varchar(50)",
+  "a type of another kind":
+    "ALTER TABLE shop.owners ALTER COLUMN tags DROP DEFAULT, ALTER COLUMN tags TYPE jsonb USING to_jsonb(tags)",
+  "a wider key":
+    "DROP VIEW shop.heavy CASCADE; ALTER TABLE shop.owners ALTER COLUMN id TYPE bigint; CREATE VIEW shop.heavy AS SELECT id FROM shop.owners",
+  "a new enum value": "ALTER TYPE shop.mood ADD VALUE 'great' BEFORE 'ok'",
+  "a renamed enum value": "ALTER TYPE shop.mood RENAME VALUE 'ok' TO 'fine'",
+  "a type that goes with its columns": "DROP TYPE shop.mood CASCADE",
+  "a domain with other rules":
+    "ALTER DOMAIN shop.email DROP CONSTRAINT has_at; ALTER DOMAIN shop.email DROP NOT NULL; ALTER DOMAIN shop.email SET DEFAULT 'x@y'",
+  "a composite type that grew": "ALTER TYPE shop.address ADD ATTRIBUTE city text, DROP ATTRIBUTE no",
+  "another view":
+    "CREATE OR REPLACE VIEW shop.heavy AS SELECT p.id, p.name, o.name AS owner, p.born FROM shop.pets p JOIN shop.owners o ON o.id = p.owner",
+  "a function with another body":
+    "CREATE OR REPLACE FUNCTION shop.shout(t text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT lower(t) $$",
+  "a function with another result":
+    "DROP VIEW shop.heaviest; DROP FUNCTION shop.shout(text); CREATE FUNCTION shop.shout(t text) RETURNS int LANGUAGE sql AS $$ SELECT length(t) $$",
+  "a dropped aggregate and procedure":
+    "DROP AGGREGATE shop.longest(text); DROP PROCEDURE shop.nothing(int, text)",
+  "a dropped function with its trigger": "DROP FUNCTION shop.touch() CASCADE",
+  "policies and row security":
+    "DROP POLICY seen ON shop.pets; ALTER TABLE shop.pets DISABLE ROW LEVEL SECURITY; ALTER TABLE shop.owners FORCE ROW LEVEL SECURITY",
+  "defaults and constraints":
+    "ALTER TABLE shop.owners ALTER COLUMN mood DROP DEFAULT, ALTER COLUMN name DROP NOT NULL, DROP CONSTRAINT owners_name_key; ALTER TABLE shop.pets DROP CONSTRAINT born_known",
+  "identity and generated columns":
+    "ALTER TABLE shop.pets ALTER COLUMN id DROP IDENTITY; ALTER TABLE shop.pets ALTER COLUMN grams DROP EXPRESSION",
+  "an identity of another kind":
+    "ALTER TABLE shop.pets ALTER COLUMN id SET GENERATED BY DEFAULT SET INCREMENT 7",
+  "another expression": "ALTER TABLE shop.pets ALTER COLUMN grams SET EXPRESSION AS (weight * 2000)",
+  "a sequence with other steps": "ALTER SEQUENCE shop.tickets INCREMENT 1 NO MAXVALUE NO CYCLE",
+  "a dropped sequence": "DROP SEQUENCE shop.tickets",
+  "indexes that others replace":
+    "DROP INDEX shop.pets_lower; CREATE INDEX pets_lower ON shop.pets (upper(name)); DROP INDEX shop.log_kind; ALTER INDEX shop.pets_born RENAME TO born_pets",
+  "a materialised view": "DROP MATERIALIZED VIEW shop.counts",
+  comments:
+    "COMMENT ON TABLE shop.owners IS NULL; COMMENT ON COLUMN shop.heavy.owner IS 'x'; COMMENT ON INDEX shop.pets_born IS 'new'; COMMENT ON CONSTRAINT has_at ON DOMAIN shop.email IS 'at'",
+  privileges:
+    "REVOKE INSERT ON shop.owners FROM reader; GRANT UPDATE (born) ON shop.pets TO reader; GRANT EXECUTE ON FUNCTION shop.shout(text) TO PUBLIC; REVOKE GRANT OPTION FOR SELECT ON shop.heavy FROM reader; ALTER DEFAULT PRIVILEGES IN SCHEMA shop REVOKE SELECT ON TABLES FROM reader",
+  "options of a table":
+    "ALTER TABLE shop.pets SET (fillfactor = 50); ALTER TABLE shop.owners ALTER COLUMN name SET STORAGE EXTERNAL; ALTER TABLE shop.base SET UNLOGGED; ALTER TABLE shop.pets REPLICA IDENTITY FULL",
+  "statistics and rules": "DROP STATISTICS shop.pet_stats; DROP RULE keep ON shop.base",
+  "a column of a parent table":
+    "ALTER TABLE shop.base DROP COLUMN note; ALTER TABLE shop.log ADD COLUMN more int DEFAULT 3",
+  "a DO block":
+    "DO $$ BEGIN EXECUTE 'ALTER TABLE shop.owners DROP COLUMN home'; EXECUTE 'CREATE TABLE shop.done ()'; END $$",
+};
+
+describe("drafting a reversal", function () {
+  this.timeout(120_000);
+  let postgres: TestPostgres;
+  let databases: TestDatabases;
+  let rich: string;
+
+  before(async () => {
+    await loadParser();
+    postgres = await startPostgres();
+    databases = await testDatabases(postgres);
+    rich = await readFile(path.join(import.meta.dirname, "../support/rich-schema.sql"), "utf8");
+    await databases.sql("postgres", "CREATE ROLE reader");
+    await databases.create("rich");
+    await withClient("rich", (client) => runAsOwner(scratch(client, "rich"), rich, "the schema"));
+    await databases.sql("postgres", "ALTER DATABASE rich IS_TEMPLATE true");
+  });
+  after(() => postgres.remove());
+
+  const scratch = (client: Client, name: string) => ({
+    client,
+    owner: `${name}_owner`,
+    tracking: { schema: "public", table: "schema_migrations" },
+  });
+  async function withClient<T>(name: string, work: (client: Client) => Promise<T>): Promise<T> {
+    const client = await databases.admin(name);
+    try {
+      return await work(client);
+    } finally {
+      await close(client);
+    }
+  }
+  async function draft(up: string): Promise<ProvenDraft> {
+    await databases.sql("postgres", "DROP DATABASE IF EXISTS trial WITH (FORCE)");
+    await databases.sql("postgres", "CREATE DATABASE trial TEMPLATE rich OWNER rich_owner");
+    return withClient("trial", (client) => draftAndProve(scratch(client, "rich"), up, new Map()));
+  }
+
+  for (const [what, up] of Object.entries(ups)) {
+    it(`undoes ${what}`, async () => {
+      const found = await draft(up);
+      const told = found.statements.join(";\n");
+      assert.deepEqual([found.failed, found.differences, found.impossible], [undefined, [], []], told);
+    });
+  }
+
+  it("says what it cannot restore", async () => {
+    const found = await draft("ALTER TABLE shop.derived NO INHERIT shop.base");
+    assert.match(found.differences.join(), /column shop\.derived\.id: integer not null inherited/);
+  });
+});
