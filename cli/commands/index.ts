@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { adopt } from "./adopt.ts";
 import { archives } from "./archives.ts";
 import { decide } from "./decide.ts";
+import { draft } from "./draft.ts";
 import { migrations } from "./migrations.ts";
 import { prune } from "./prune.ts";
 import { restore } from "./restore.ts";
@@ -11,4 +12,13 @@ import { status } from "./status.ts";
 export type Register = (program: Command) => void;
 
 /** Every command, in the order in which the help lists them. */
-export const commands: readonly Register[] = [status, decide, migrations, archives, restore, prune, adopt];
+export const commands: readonly Register[] = [
+  status,
+  decide,
+  migrations,
+  draft,
+  archives,
+  restore,
+  prune,
+  adopt,
+];

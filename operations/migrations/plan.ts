@@ -218,7 +218,7 @@ function reverseStep(
       code: "SCHEMA_NO_REVERSAL",
       found: `${database} ${version}${name === "" ? "" : ` (${name})`} has no stored reversal.`,
       untouched: "Nothing was stopped or changed.",
-      next: `${placeFor(reader, file)}: it is used where none is stored.\nThen run \`pulumi up\` again.`,
+      next: `Draft one:  npx rollback draft ${database} ${version}\n${placeFor(reader, file)}: it is used where none is stored.\nThen run \`pulumi up\` again.`,
     });
   }
   const step = stepOf({ direction: "reverse", database, version, name, sql: down, source });
@@ -241,11 +241,11 @@ function reverseStep(
 
 /** Where a reversal is to be written, as a sentence without its end. */
 function placeFor(reader: LayoutReader, file: Migration | undefined): string {
-  if (file === undefined) return "Put the migration's file back into the folder, with its reversal";
+  if (file === undefined) return "Or put the migration's file back into the folder, with its reversal";
   const { file: place, marker } = reader.reversalPlace(file);
   return marker === undefined
-    ? `Write one into ${place} of the migrations folder`
-    : `Write one into ${place} of the migrations folder, behind a line ${marker}`;
+    ? `Or write one into ${place} of the migrations folder`
+    : `Or write one into ${place} of the migrations folder, behind a line ${marker}`;
 }
 
 /** What a reversal amounts to, given what the migration did. */

@@ -6,6 +6,8 @@ import { isUnreachable } from "../database/errors.ts";
 import { identifier, rowOf } from "../database/query.ts";
 import { batches } from "./batches.ts";
 import type { Batch } from "./batches.ts";
+import { capture } from "./drafting/captured.ts";
+import { readSnapshot } from "./drafting/snapshot.ts";
 import { asStepError, isPassing } from "./failures.ts";
 import { catalogueMark, compareCatalogues, fingerprintOf, readCatalogue } from "./fingerprint.ts";
 import type { Catalogue } from "./fingerprint.ts";
@@ -94,13 +96,24 @@ async function runSteps(
     const forward = batch.steps[0]?.direction === "forward";
     if (forward && first === 1) catalogue = await readCatalogue(client, context.tracking);
     options.signal?.throwIfAborted();
+    const before = captures(batch) ? await readSnapshot(client, context.tracking) : undefined;
     await runBatch(client, batch, first, plan, context, options, { empty, pending });
     const after = batch.look ? await readCatalogue(client, context.tracking) : undefined;
-    if (forward) entries.push(...ledgerEntries(batch, plan, options.release, catalogue, after));
+    const definitions =
+      before === undefined ? undefined : capture(before, await readSnapshot(client, context.tracking));
+    if (forward) {
+      const made = ledgerEntries(batch, plan, options.release, catalogue, after);
+      entries.push(...made.map((entry) => (definitions === undefined ? entry : { ...entry, definitions })));
+    }
     catalogue = after;
     first += batch.steps.length;
   }
   return { entries, catalogue };
+}
+
+/** Whether the schema before a batch is kept in full: it is one migration forward that nothing takes back. */
+function captures({ steps: [step, ...more] }: Batch): boolean {
+  return more.length === 0 && step?.migration !== undefined && step.migration.down === undefined;
 }
 
 /** Sends a batch; the rows by which its steps announce themselves tell the progress, and where an error came from. */

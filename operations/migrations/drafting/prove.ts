@@ -87,7 +87,7 @@ async function draftOn(
       statements.push(...renaming);
       now = await readSnapshot(client, tracking);
     }
-    const found = difference(before, now, { owner: quoted(owner), positions });
+    const found = difference(before, now, { owner: roleName(owner), positions });
     return { ...found, statements: [...statements, ...found.statements] };
   } finally {
     await client.query("ROLLBACK");
@@ -106,6 +106,6 @@ function changes(before: Catalogue, now: Catalogue): string[] {
 }
 
 /** A role's name as `regrole` writes it. */
-function quoted(role: string): string {
+export function roleName(role: string): string {
   return /^[a-z_][a-z0-9_$]*$/.test(role) ? role : identifier(role);
 }

@@ -6,7 +6,8 @@ import { dependenciesSql, objectsSql } from "./snapshot-sql.ts";
 
 const grant = z.object({ grantee: z.string(), privileges: z.string(), grantable: z.boolean() });
 
-const schemaObject = z.object({
+/** See `SchemaObject`; also how it is kept in the ledger. */
+export const schemaObject = z.object({
   /** The server's identity of the object, kept when it is renamed. */
   id: z.string(),
   kind: z.string(),

@@ -118,4 +118,9 @@ ALTER TABLE rollback.catalogue ADD COLUMN mark text;
 COMMENT ON COLUMN rollback.catalogue.mark IS 'Row versions of the catalogue: the same mark means that nothing was changed.';
 `,
   putBackFunctions,
+  `
+ALTER TABLE rollback.migration ADD COLUMN definitions jsonb;
+COMMENT ON COLUMN rollback.migration.definitions IS
+  'Of a migration without a reversal: everything that it removed or changed, as it was before, for drafting one.';
+`,
 ];

@@ -1,6 +1,7 @@
 import type { ClientBase } from "pg";
 import { z } from "zod";
 import { rowOf, rowsOf } from "../../database/query.ts";
+import type { Captured } from "../drafting/captured.ts";
 import type { Catalogue, CatalogueChanges } from "../fingerprint.ts";
 import type { Migration, StepClass } from "../types.ts";
 
@@ -13,31 +14,36 @@ export interface LedgerEntry {
   readonly before?: string;
   readonly after?: string;
   readonly changes?: CatalogueChanges;
+  /** For drafting a reversal later, where there is none. */
+  readonly definitions?: Captured;
 }
 
 /** Writes entries in order, in one statement. */
 export async function recordApplied(client: ClientBase, entries: readonly LedgerEntry[]): Promise<void> {
   if (entries.length === 0) return;
-  const rows = entries.map(({ migration, class: kind, layout, release, before, after, changes }) => ({
-    version: migration.version,
-    name: migration.name,
-    checksum: migration.checksum,
-    up: migration.up,
-    down: migration.down ?? null,
-    verify: migration.verify ?? null,
-    class: kind,
-    layout,
-    release: release ?? null,
-    fingerprint_before: before ?? null,
-    fingerprint_after: after ?? null,
-    catalogue_changes: changes ?? null,
-  }));
+  const rows = entries.map(
+    ({ migration, class: kind, layout, release, before, after, changes, definitions }) => ({
+      version: migration.version,
+      name: migration.name,
+      checksum: migration.checksum,
+      up: migration.up,
+      down: migration.down ?? null,
+      verify: migration.verify ?? null,
+      class: kind,
+      layout,
+      release: release ?? null,
+      fingerprint_before: before ?? null,
+      fingerprint_after: after ?? null,
+      catalogue_changes: changes ?? null,
+      definitions: definitions ?? null,
+    }),
+  );
   await client.query(
     `INSERT INTO rollback.migration (version, name, layout, checksum, up, down, verify, class, fingerprint_before, fingerprint_after,
-       catalogue_changes, release)
-     SELECT version, name, layout, checksum, up, down, verify, class, fingerprint_before, fingerprint_after, catalogue_changes, release
+       catalogue_changes, definitions, release)
+     SELECT version, name, layout, checksum, up, down, verify, class, fingerprint_before, fingerprint_after, catalogue_changes, definitions, release
      FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (version text, name text, layout text, checksum text, up text, down text, verify text,
-       class text, fingerprint_before text, fingerprint_after text, catalogue_changes jsonb, release text)) WITH ORDINALITY
+       class text, fingerprint_before text, fingerprint_after text, catalogue_changes jsonb, definitions jsonb, release text)) WITH ORDINALITY
      ORDER BY ordinality`,
     [JSON.stringify(rows)],
   );

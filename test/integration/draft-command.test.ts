@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { cp, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { seedMealPlanner, sizeTimes } from "../../examples/meal-planner/seed.ts";
+import { close } from "../../operations/database/connection.ts";
+import type { SchemaResult } from "../../operations/migrations/carry-out.ts";
+import { changeSchema } from "../../operations/migrations/change.ts";
+import { draftReversal, writeDraft } from "../../operations/migrations/drafting/draft.ts";
+import type { Draft } from "../../operations/migrations/drafting/draft.ts";
+import { isRefusal } from "../../settings/refusal.ts";
+import type { Database, Layout } from "../../settings/types.ts";
+import { databaseAt, migrationsFolder, testDatabases } from "../support/migrations.ts";
+import type { TestDatabases, TestFolder } from "../support/migrations.ts";
+import { startPostgres } from "../support/postgres.ts";
+import type { TestPostgres } from "../support/postgres.ts";
+
+const example = join(import.meta.dirname, "../../examples/meal-planner/migrations/meal_planner");
+
+describe("a drafted reversal", function () {
+  this.timeout(120_000);
+  let postgres: TestPostgres;
+  let databases: TestDatabases;
+  let folder: TestFolder;
+
+  before(async () => {
+    postgres = await startPostgres();
+    databases = await testDatabases(postgres);
+  });
+  after(() => postgres.remove());
+  beforeEach(async () => {
+    folder = await migrationsFolder();
+    await databases.create("app");
+  });
+  afterEach(() => folder.remove());
+
+  const at = (layout: Layout = "meal-planner"): Database => databaseAt("app", folder.path, layout);
+  function bring(version: string, layout?: Layout): Promise<SchemaResult> {
+    const request = {
+      databases: [at(layout)],
+      wanted: new Map([["app", version]]),
+      release: "1.0",
+    };
+    return changeSchema(request, databases.open);
+  }
+  const draft = (version: string, layout?: Layout): Promise<Draft> =>
+    draftReversal({ server: postgres.server, database: at(layout), owner: "app_owner", version });
+  const sql = (text: string) => databases.sql("app", text);
+
+  it("brings back what 020 of the Meal Planner dropped, but for the rows, and says so", async () => {
+    await cp(example, folder.path, { recursive: true });
+    await bring("19");
+    const client = await databases.admin("app");
+    try {
+      await seedMealPlanner(client, sizeTimes(0.01));
+    } finally {
+      await close(client);
+    }
+    await sql("SELECT setval('recipes_simplified_id_seq', 4711)");
+    await bring("23");
+    const made = await draft("20");
+    assert.equal(made.proven, true, made.text);
+    assert.match(made.text, /^-- Reversal of 20 drop_recipes_simplified_table, drafted/);
+    assert.match(made.text, /the rows of public\.recipes_simplified/);
+    assert.match(made.text, /setval\('public\.recipes_simplified_id_seq', 4711/);
+    assert.equal(made.file, "rollback/020_drop_recipes_simplified_table.sql");
+    await writeDraft(at(), made);
+    await bring("19");
+    assert.deepEqual(await sql("SELECT nextval('recipes_simplified_id_seq')::int AS n"), [{ n: 4712 }]);
+    await bring("23");
+    await assert.rejects(writeDraft(at(), made), (error) => isRefusal(error, "DRAFT_EXISTS"));
+  });
+
+  it("is made from what was captured where the history cannot be run again", async () => {
+    await folder.write({
+      "001_first.sql":
+        "CREATE TABLE a (id serial PRIMARY KEY, b text DEFAULT 'x'); CREATE VIEW v AS SELECT b FROM a; INSERT INTO a VALUES (1)",
+      "002_needs_rows.sql": "SELECT 1 / count(*) FROM a",
+      "003_drop.sql": "DROP TABLE a CASCADE; CREATE TABLE c ()",
+    });
+    await sql("SET ROLE app_owner; CREATE TABLE before_all (id int)");
+    await bring("3");
+    await folder.write({ "001_first.sql": "CREATE TABLE a (id int)" });
+    await sql("UPDATE rollback.migration SET up = 'SELECT 1 / 0' WHERE version = '1'");
+    const made = await draft("3");
+    assert.equal(made.proven, true, made.text);
+    await writeDraft(at(), made);
+    await bring("2");
+    assert.deepEqual(await sql("SELECT count(*)::int AS n FROM pg_class WHERE relname IN ('a', 'v', 'c')"), [
+      { n: 2 },
+    ]);
+  });
+
+  it("is made for a file that nothing has applied yet", async () => {
+    await folder.write({
+      "001_first.sql": "CREATE TABLE a (id int)",
+      "002_more.sql": "ALTER TABLE a ADD COLUMN b int; UPDATE a SET id = 1",
+    });
+    const made = await draft("2");
+    assert.match(made.text, /ALTER TABLE public\.a DROP COLUMN b;/);
+    assert.match(made.text, /rows of a that line 1 of the migration updated/);
+  });
+
+  it("is refused for a migration that changes rows only", async () => {
+    await folder.write({
+      "001_first.sql": "CREATE TABLE a (id int)",
+      "002_rows.sql": "INSERT INTO a VALUES (1)",
+    });
+    await assert.rejects(draft("2"), (error) => isRefusal(error, "DRAFT_EMPTY"));
+  });
+
+  const up = `CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;`;
+  const drop = "DROP FUNCTION f()";
+  const wrapped = (tool: string, text: string) =>
+    `-- +${tool} StatementBegin\n${text}\n-- +${tool} StatementEnd\n`;
+  const inLayouts: readonly { layout: Layout; files: Record<string, string>; version: string; to: string }[] =
+    [
+      {
+        layout: "golang-migrate",
+        version: "2",
+        to: "1",
+        files: { "1_f.up.sql": up, "1_f.down.sql": drop, "2_g.up.sql": drop },
+      },
+      {
+        layout: "dbmate",
+        version: "2",
+        to: "1",
+        files: {
+          "1_f.sql": `-- migrate:up\n${up}\n-- migrate:down\n${drop}`,
+          "2_g.sql": `-- migrate:up\n${drop};\n`,
+        },
+      },
+      {
+        layout: "diesel",
+        version: "2",
+        to: "1",
+        files: { "1_f/up.sql": up, "1_f/down.sql": drop, "2_g/up.sql": drop },
+      },
+      { layout: "flyway", version: "2", to: "1", files: { "V1__f.sql": up, "V2__g.sql": drop } },
+      {
+        layout: "goose",
+        version: "2",
+        to: "1",
+        files: { "1_f.sql": `-- +goose Up\n${wrapped("goose", up)}`, "2_g.sql": `-- +goose Up\n${drop};\n` },
+      },
+      {
+        layout: "node-pg-migrate",
+        version: "2_g",
+        to: "1_f",
+        files: { "1_f.sql": `-- Up Migration\n${up}\n`, "2_g.sql": `-- Up Migration\n${drop};` },
+      },
+      {
+        layout: "sql-migrate",
+        version: "2_g",
+        to: "1_f",
+        files: {
+          "1_f.sql": `-- +migrate Up\n${wrapped("migrate", up)}`,
+          "2_g.sql": `-- +migrate Up\n${drop};\n`,
+        },
+      },
+      {
+        layout: "sqitch",
+        version: "g",
+        to: "f",
+        files: {
+          "sqitch.plan":
+            "%syntax-version=1.0.0\n%project=p\n\nf 2024-01-01T00:00:00Z A <a@b.c> # f\ng 2024-01-02T00:00:00Z A <a@b.c> # g\n",
+          "deploy/f.sql": up,
+          "deploy/g.sql": drop,
+        },
+      },
+    ];
+  for (const { layout, files, version, to } of inLayouts) {
+    it(`goes where ${layout} looks for it, and is what is run`, async () => {
+      await folder.write(files);
+      await bring(version, layout);
+      const made = await draft(version, layout);
+      const path = await writeDraft(at(layout), made);
+      assert.match(await readFile(path, "utf8"), /CREATE OR REPLACE FUNCTION public\.f\(\)/);
+      await bring(to, layout);
+      assert.deepEqual(await sql("SELECT count(*)::int AS n FROM pg_proc WHERE proname = 'f'"), [{ n: 1 }]);
+    });
+  }
+});
