@@ -11,7 +11,7 @@ export interface ObservedContainer {
   readonly running: boolean;
   /** Address on the stack's network; undefined while it is not running and has no fixed one. */
   readonly address: string | undefined;
-  /** When the container last started, milliseconds since the epoch. */
+  /** When the container last started, milliseconds since the epoch; negative when it never was. */
   readonly startedAt: number;
 }
 

@@ -26,8 +26,9 @@ export async function wakeServer(
   const { cluster } = settings;
   if (cluster.kind !== "own") return undefined;
   const { postgres } = stackNames(settings);
-  const existing = containers.find(({ name }) => name === postgres);
-  if (existing?.running === true) return undefined;
+  const found = containers.find(({ name }) => name === postgres);
+  if (found?.running === true) return undefined;
+  const existing = await withoutHalfMade(found);
   say(`${postgres} does not run: starting it on ${cluster.volume} to see what it holds`);
   await docker(existing === undefined ? wakeArguments(settings, cluster, network) : ["start", postgres]);
   try {
@@ -40,6 +41,16 @@ export async function wakeServer(
     return undefined;
   }
   return existing === undefined ? "the server's container is made again" : undefined;
+}
+
+/**
+ * A container that was made and never started is what a killed run left of it, perhaps without its network: nobody would
+ * reach it, and it holds nothing that is not on the volume.
+ */
+async function withoutHalfMade(found: ObservedContainer | undefined): Promise<ObservedContainer | undefined> {
+  if (found === undefined || found.startedAt > 0) return found;
+  await docker(["rm", found.id]);
+  return undefined;
 }
 
 /** `docker run` for the server as the engine makes it, but for the first start: it never initialises a volume. */

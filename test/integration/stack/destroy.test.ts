@@ -25,8 +25,14 @@ describe("pulumi destroy", function () {
     assert.deepEqual(volumes.split("\n").sort(), Object.values(stack.volumes).sort());
   });
 
-  it("is followed by an up that finds the data again", async () => {
-    await stack.up();
+  it("is followed by an up that finds the data again, also behind a server's container that a kill left half made", async () => {
+    const labels = ["--label", `rollback.stack=${stack.label}`, "--label", "rollback.part=postgres"];
+    await docker([
+      ...["create", "--name", stack.names.postgres, "--network", "none", ...labels],
+      ...["-v", `${stack.volumes.data}:/var/lib/postgresql/data`, "rollback-postgres:17"],
+    ]);
+    const { output } = await stack.up();
+    assert.doesNotMatch(output, /did not come up/);
     await assertServes(stack, "1.2.0");
     const rows = await stack.query("meal_planner", "SELECT 1 FROM food_logs WHERE client_ref = 'kept'");
     assert.equal(rows.length, 1);
