@@ -99,7 +99,10 @@ function theOnlyLayout(folder: FolderView, name: string): Layout {
 }
 
 function refuseOtherLayout(folder: FolderView, name: string, layout: Layout): void {
-  const seen = recogniseLayouts(folder);
+  // Numbered files without any mark may be anybody's; what carries a tool's own mark is that tool's.
+  const seen = recogniseLayouts(folder).filter(
+    (each) => each.layout !== "meal-planner" || layout === "meal-planner",
+  );
   if (seen.length === 0 || seen.some((each) => each.layout === layout)) return;
   const what = seen.map((each) => `${each.by} (${each.layout})`).join(", ");
   throw new Refusal({
