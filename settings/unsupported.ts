@@ -16,11 +16,6 @@ export const notYet: readonly Unsupported[] = [
     instead: "restore a dump as the break-glass document says",
   },
   {
-    key: "rollback:gateway.sticky",
-    asked: ({ gateway }) => gateway.sticky !== undefined,
-    instead: "leave it out: each request goes by weight",
-  },
-  {
     key: "rollback:gateway.existing",
     asked: ({ gateway }) => gateway.existing !== undefined,
     instead: "leave it out: the stack runs a gateway of its own",

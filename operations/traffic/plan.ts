@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { isIP, isIPv6 } from "node:net";
 import { Refusal } from "../../settings/refusal.ts";
 import type { Settings } from "../../settings/types.ts";
 
@@ -14,6 +14,8 @@ export interface GatewayPlan {
   readonly held: number;
   /** Longest time requests in flight may take after a switch, milliseconds. */
   readonly drain: number;
+  /** What keeps a client with one release while several are live; undefined: each request goes by weight. */
+  readonly sticky?: Settings["gateway"]["sticky"];
 }
 
 export interface ServicePlan {
@@ -67,8 +69,13 @@ export function routesFor(settings: Settings, containers: readonly ServingContai
       })),
     };
   });
-  const { hold, held, drain } = settings.gateway;
-  return { services, hold, held, drain };
+  const { hold, held, drain, sticky } = settings.gateway;
+  return { services, hold, held, drain, sticky };
+}
+
+/** Address and port of a server, as nginx writes them. */
+export function endpoint({ address, port }: ServerPlan): string {
+  return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function containersOf(
@@ -131,6 +138,8 @@ export function doorPorts(plan: Pick<GatewayPlan, "services">): ReadonlyMap<stri
 
 /** Refuses what cannot stand in an nginx configuration; a defect of the caller, since the settings were validated. */
 export function checkPlan(plan: GatewayPlan): void {
+  if (plan.sticky !== undefined && !/^[\w-]+$/.test(plan.sticky.name))
+    throw new TypeError(`${JSON.stringify(plan.sticky.name)} does not fit the name of a cookie or header`);
   for (const service of plan.services) {
     if (!/^[a-z0-9][a-z0-9_.-]{0,62}$/i.test(service.name)) {
       throw new TypeError(`service name ${JSON.stringify(service.name)} does not fit a socket's name`);

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { isIPv6 } from "node:net";
-import { checkPlan } from "./plan.ts";
+import { checkPlan, endpoint } from "./plan.ts";
 import type { GatewayPlan, ServerPlan, ServicePlan } from "./plan.ts";
+import { isSplit, stickyKey, stickyTarget, stickyUpstreams } from "./sticky.ts";
 
 /** A configuration of the router and its name. */
 export interface RouterConfig {
@@ -65,14 +65,14 @@ http {
     default "";
 ${services.flatMap((service) => service.servers.map(releaseLine)).join("\n")}
   }
-
+${stickyKey(plan)}
   server {
     listen unix:/run/router/admin.sock;
     access_log off;
     location = /generation { return 200 "${generation}"; }
     location = /status { stub_status; }
   }
-${sharedPorts(services).map(nameless).join("")}${services.map(serviceBlock).join("")}}
+${sharedPorts(services).map(nameless).join("")}${services.map((service) => serviceBlock(plan, service)).join("")}}
 `;
 }
 
@@ -81,10 +81,10 @@ function releaseLine(server: ServerPlan): string {
   return `    "~(^|[ ,])${address}$" "${server.release}";`;
 }
 
-function serviceBlock(service: ServicePlan): string {
-  const routes = service.servers.length === 0 ? noServer : locations(service);
+function serviceBlock(plan: GatewayPlan, service: ServicePlan): string {
+  const routes = service.servers.length === 0 ? noServer : locations(plan, service);
   return `
-${upstream(service)}  server {
+${upstream(plan, service)}  server {
     listen unix:/run/gateway/${service.name}.sock backlog=4096;
     set_real_ip_from unix:;
     real_ip_header X-Forwarded-For;
@@ -120,17 +120,21 @@ function nameless(port: number): string {
 
 const noServer = `    location / { add_header Retry-After 5 always; return 503; }`;
 
-function upstream(service: ServicePlan): string {
+function upstream(plan: GatewayPlan, service: ServicePlan): string {
   if (service.servers.length === 0) return "";
+  if (isSplit(plan, service)) return stickyUpstreams(service);
   const servers = service.servers.map(
     (server) => `    server ${endpoint(server)} weight=${server.weight} max_fails=0; # ${server.release}\n`,
   );
   return `  upstream to_${service.name} {\n    zone to_${service.name} 256k;\n${servers.join("")}  }\n`;
 }
 
-function locations(service: ServicePlan): string {
+function locations(plan: GatewayPlan, service: ServicePlan): string {
+  const split = isSplit(plan, service);
+  const sets =
+    split && plan.sticky?.by === "cookie" ? "\n      add_header Set-Cookie $sticky_cookie always;" : "";
   const passOn = `\
-      proxy_pass http://to_${service.name};
+      proxy_pass http://${split ? stickyTarget(service) : `to_${service.name}`};
       proxy_http_version 1.1;
       proxy_request_buffering off;
       proxy_buffering off;
@@ -145,7 +149,7 @@ function locations(service: ServicePlan): string {
       proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Connection $upgrade;
       proxy_set_header X-Rollback-Held "";
-      add_header X-Rollback-Release $release always;`;
+      add_header X-Rollback-Release $release always;${sets}`;
   return `\
     location / {
       error_page 418 = @upgrade;
@@ -159,10 +163,6 @@ ${passOn}
       proxy_read_timeout 1h;
       proxy_send_timeout 1h;
     }`;
-}
-
-function endpoint({ address, port }: ServerPlan): string {
-  return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function seconds(milliseconds: number): string {

@@ -203,7 +203,6 @@ describe("the stack configuration", () => {
         isRefusal(error, "CONFIG_UNSUPPORTED") &&
         [
           "rollback:recovery",
-          "rollback:gateway.sticky",
           "rollback:gateway.existing",
           "rollback:cluster.backup.schedule",
           "rollback:safety.rehearsal",

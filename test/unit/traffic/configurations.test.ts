@@ -50,6 +50,32 @@ describe("routerConfig", () => {
     assert.match(upstream ?? "", /zone to_meals/);
   });
 
+  it("shares clients out by their key when asked to keep them with one release, the newest release's share first", () => {
+    const byCookie = routerConfig({ ...plan, sticky: { by: "cookie", name: "canary-id" } }).text;
+    assert.match(
+      byCookie,
+      /split_clients \$sticky_key \$to_meals \{\s*10\.00% to_meals\.0;\s*\* to_meals\.1;/,
+    );
+    assert.match(
+      byCookie,
+      /upstream to_meals\.0 \{[^}]*fd00::7\]:8080 weight=1 max_fails=0;[^}]*10\.0\.0\.5:8080 [^;]* backup;/,
+    );
+    assert.match(byCookie, /add_header Set-Cookie \$sticky_cookie always;/);
+    const byHeader = routerConfig({ ...plan, sticky: { by: "header", name: "X-User-Id" } }).text;
+    assert.match(byHeader, /map \$http_x_user_id \$sticky_key/);
+    assert.doesNotMatch(byHeader, /Set-Cookie/);
+  });
+
+  it("needs no key where a single release is live", () => {
+    const [meals] = plan.services;
+    assert.ok(meals !== undefined);
+    const single = { ...plan, services: [{ ...meals, servers: meals.servers.slice(0, 1) }] };
+    assert.equal(
+      routerConfig({ ...single, sticky: { by: "cookie", name: "c" } }).text.replaceAll(/generation \S+/g, ""),
+      routerConfig(single).text.replaceAll(/generation \S+/g, ""),
+    );
+  });
+
   it("tells the release of the last attempt", () => {
     const patterns = [...text.matchAll(/"~(\(\^.*\$)" "(.*)";/g)].map(([, pattern, release]) => ({
       pattern: new RegExp(pattern ?? ""),
