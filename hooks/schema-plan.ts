@@ -3,6 +3,7 @@ import type { Connect } from "../operations/migrations/connect.ts";
 import { observer, planSchemaChange, type SchemaPlan } from "../operations/migrations/schema-plan.ts";
 import { access } from "../operations/plan/access.ts";
 import { connectorTo } from "../operations/plan/schema.ts";
+import type { Settings } from "../settings/types.ts";
 import type { RunContext } from "./context.ts";
 
 /** Connections as administrator that call themselves after this run, so that a later run can end them. */
@@ -18,10 +19,16 @@ export async function schemaPlan(context: RunContext): Promise<SchemaPlan> {
     wanted: desired.schema,
     release: heaviest(context),
     observe: observer(adminConnections(context)),
+    budgetMs: lockBudget(settings),
   });
 }
 
 /** The release that the ledger names for what a run applies. */
 export function heaviest({ settings }: RunContext): string {
   return settings.live[0]?.release ?? "";
+}
+
+/** Requests wait no longer than the gate lets them; a lock or an index that takes longer never will be in time. Milliseconds. */
+export function lockBudget({ gateway }: Settings): number {
+  return Math.max(1_000, gateway.hold / 2);
 }

@@ -14,7 +14,7 @@ import { rolePassword, scramVerifier } from "../settings/secrets.ts";
 import { claim } from "./claim.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition } from "./effect.ts";
-import { heaviest } from "./schema-plan.ts";
+import { heaviest, lockBudget } from "./schema-plan.ts";
 
 /** Brings every database of the stack to the live releases' schema, forward or back, all or none. */
 export const schema: EffectDefinition = {
@@ -27,7 +27,12 @@ export const schema: EffectDefinition = {
     await claim(context, settings.databases.keys());
     const open = connectorTo(operatorAccess(settings), sessionName(context.revision, "schema"));
     const result = await changeSchema(
-      { databases: settings.databases.values(), wanted: desired.schema, release: heaviest(context) },
+      {
+        databases: settings.databases.values(),
+        wanted: desired.schema,
+        release: heaviest(context),
+        budgetMs: lockBudget(settings),
+      },
       open,
       {
         onPlan: (plan) => {
@@ -38,17 +43,24 @@ export const schema: EffectDefinition = {
         onRecovered: (recovered) =>
           say(`finished what a killed run had left prepared: ${recovered.length} transactions`),
         warn: say,
+        onBoundary: async (step) => {
+          say(
+            `${step.where} is committed by itself, because of ${step.alone ?? ""}; requests get 503 meanwhile`,
+          );
+          // Whatever happens from here on, the release that was serving does not get its schema back by itself.
+          notes.schemaChanged = true;
+          await notes.lease?.refuse();
+        },
         // A program that outlived its engine may come this far; the later run's claim keeps it from writing.
         guard: (client) => assertRun(client, context.revision),
         lockTimeoutMs: settings.safety.lockTimeout,
-        // Requests wait no longer than the gate lets them; a lock that is not granted by then never will be in time.
-        budgetMs: Math.max(1_000, settings.gateway.hold / 2),
+        budgetMs: lockBudget(settings),
       },
     );
-    notes.schemaChanged = result.changed.length > 0;
+    notes.schemaChanged ||= result.changed.length > 0;
     if (result.steps > 0)
       say(
-        `${result.steps} migrations in ${(result.milliseconds / 1000).toFixed(2)} s, in one transaction per database`,
+        `${result.steps} migrations in ${(result.milliseconds / 1000).toFixed(2)} s, ${result.segments === 1 ? "in one transaction per database" : `committed in ${result.segments} parts`}`,
       );
     for (const { database, name, source, rows } of result.archived)
       say(`kept ${rows} rows of ${database} ${source} in rollback.${name}`);

@@ -1,26 +1,30 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientBase } from "pg";
 import { z } from "zod";
 import { Refusal } from "../../settings/refusal.ts";
 import { close } from "../database/connection.ts";
 import { isUnreachable } from "../database/errors.ts";
 import { rowOf, rowsOf } from "../database/query.ts";
+import { giveUpBoundary, runAlone } from "./alone.ts";
 import { listArchives } from "./archives/list.ts";
 import type { Archive } from "./archives/list.ts";
 import { commitParts } from "./commit.ts";
 import type { Moment, Part } from "./commit.ts";
-import { connectionLost, isPassing, lockedOut } from "./failures.ts";
+import { connectionLost, lockedOut } from "./failures.ts";
 import { ensureLedger } from "./ledger/ensure.ts";
 import { takeSchemaLock } from "./lock.ts";
 import type { Connect } from "./connect.ts";
+import { untilGranted } from "./patience.ts";
 import { hasWork } from "./plan.ts";
 import type { DatabasePlan } from "./plan.ts";
 import type { SchemaPlan } from "./schema-plan.ts";
+import { segmentsOf } from "./segments.ts";
 import type { Sessions } from "./sessions.ts";
+import type { RunContext } from "./statements.ts";
 import type { Step } from "./steps.ts";
 import { lockHolders } from "./table-locks.ts";
-import { runTransaction } from "./transaction.ts";
+import { afterEarlier, runTransaction } from "./transaction.ts";
+import type { TransactionOptions } from "./transaction.ts";
 
 export interface CarryOutOptions {
   /** Called before each step, e.g. to show progress. */
@@ -41,6 +45,8 @@ export interface CarryOutOptions {
   readonly guard?: (client: ClientBase) => Promise<void>;
   /** Ends the run between two statements, and the statement that runs; everything is rolled back. */
   readonly signal?: AbortSignal;
+  /** Called before a step that runs outside of a transaction: from then on there may be no way back to what was. */
+  readonly onBoundary?: (step: Step) => void | Promise<void>;
   /** For tests: called at the named moments of a run. */
   readonly at?: (moment: Moment) => void | Promise<void>;
 }
@@ -51,6 +57,8 @@ export interface SchemaResult {
   readonly run: string;
   readonly changed: readonly string[];
   readonly steps: number;
+  /** Parts that were committed one after the other: 1 unless a step runs outside of a transaction. */
+  readonly segments: number;
   /** Transactions begun, 1 when every lock was free. */
   readonly tries: number;
   readonly milliseconds: number;
@@ -70,14 +78,12 @@ export interface Archived {
   readonly bytes: number;
 }
 
-/** Tries that take no lock they would have to wait for, before the ones that wait for `lockTimeoutMs`. */
-const impatientTries = 3;
-
 /**
  * Carries a plan out over sessions that are already there: one transaction per database, over several databases all or
  * none; `open` is for what needs a session of its own. Finds nothing to do when the plan has no work. Throws Refusals
  * `SCHEMA_BUSY`, `SCHEMA_LOCKED`, `SCHEMA_MOVED`, `SCHEMA_STEP_FAILED`, `SCHEMA_NOT_RESTORED`, `SCHEMA_CONNECTION_LOST`,
- * `SCHEMA_OWNER`; after each of them every database is as it was before.
+ * `SCHEMA_OWNER`; after each of them every database is as it was before, or as the last step outside of a transaction left
+ * it. `SCHEMA_BOUNDARY`: such a step stopped half-way.
  */
 export async function carryOut(
   sessions: Sessions,
@@ -91,19 +97,22 @@ export async function carryOut(
   const parts: Part[] = [];
   for (const each of work) parts.push(await openPart(each, sessions, options.busyMs ?? 10_000));
   await options.at?.("locked");
-  const tries = parts.length === 0 ? 0 : await untilDone(plan.release, parts, run, open, options);
+  const { tries, runs } = await runSegments(plan.release, parts, run, open, options);
   const archived: Archived[] = [];
   const putBack: SchemaResult["putBack"][number][] = [];
   for (const part of parts) {
     const { database } = part.plan;
-    archived.push(...(await archivedBy(part, run)));
-    const back = await listArchives(part.client, { restoredBy: run });
-    putBack.push(...back.map((archive) => ({ database, ...archive })));
+    for (const each of runs) {
+      archived.push(...(await archivedBy(part, each)));
+      const back = await listArchives(part.client, { restoredBy: each });
+      putBack.push(...back.map((archive) => ({ database, ...archive })));
+    }
   }
   return {
     run,
     changed: work.map((each) => each.database),
     steps: work.reduce((sum, each) => sum + each.steps.length, 0),
+    segments: runs.length,
     tries,
     milliseconds: performance.now() - started,
     archived,
@@ -138,6 +147,61 @@ async function refuseForeignOwner(client: ClientBase, { database, owner }: Datab
   });
 }
 
+/**
+ * One segment after the other. Each goes by a name of its own in the ledger, as its event is what tells that it was
+ * committed.
+ */
+async function runSegments(
+  release: string,
+  parts: readonly Part[],
+  run: string,
+  open: Connect,
+  options: CarryOutOptions,
+): Promise<{ tries: number; runs: string[] }> {
+  const runs: string[] = [];
+  const begun = new Set<string>();
+  let tries = 0;
+  const partOf = async (plan: DatabasePlan): Promise<Part> => {
+    const part = parts.find((each) => each.plan.database === plan.database);
+    if (part === undefined) throw new Error(`there is no session for ${plan.database}`);
+    const again = begun.has(plan.database);
+    begun.add(plan.database);
+    return { ...part, plan: again ? await afterEarlier(part.client, plan) : plan };
+  };
+  for (const part of parts.filter(isGivenUp)) await giveUpBoundary(part, run);
+  for (const segment of segmentsOf(parts.map(({ plan }) => plan))) {
+    const name = runs.length === 0 ? run : `${run}.${runs.length + 1}`;
+    runs.push(name);
+    if (segment.kind === "together") {
+      const together: Part[] = [];
+      for (const plan of segment.plans) together.push(await partOf(plan));
+      tries = Math.max(tries, await untilDone(release, together, name, open, options));
+      continue;
+    }
+    await options.onBoundary?.(segment.step);
+    const part = await partOf(segment.plan);
+    const stop = cancelOnAbort(open, part.plan.database, part.pid, options.signal);
+    const budgetMs = options.budgetMs ?? 30_000;
+    await runAlone(
+      part,
+      segment.step,
+      contextOf(part.plan, name, options),
+      optionsOf(release, options, false),
+      {
+        budgetMs,
+        signal: options.signal,
+        givenUp: (count, cause) => lockedOutOf([part], count, budgetMs, cause),
+      },
+    ).finally(stop);
+  }
+  return { tries, runs };
+}
+
+/** A boundary that the plan does not go on with: nothing of its step is done, or the plan would have been refused. */
+function isGivenUp({ plan }: Part): boolean {
+  return plan.boundary !== undefined && plan.steps[0]?.alone === undefined;
+}
+
 async function untilDone(
   release: string,
   parts: readonly Part[],
@@ -146,26 +210,53 @@ async function untilDone(
   options: CarryOutOptions,
 ): Promise<number> {
   const budgetMs = options.budgetMs ?? 30_000;
-  const end = performance.now() + budgetMs;
-  const databases = parts.map((part) => part.plan.database);
-  for (let tries = 1; ; tries++) {
-    try {
-      for (const part of parts) await runPart(part, release, run, open, options, tries <= impatientTries);
+  return untilGranted(
+    async (nowait) => {
+      for (const part of parts) await runPart(part, release, run, open, options, nowait);
       await options.at?.("worked");
       options.signal?.throwIfAborted();
       await commitParts(parts, run, open, options.at);
-      return tries;
-    } catch (error) {
-      await rollBack(parts);
-      const pause = Math.min(25 * 1.5 ** tries, 500) * (0.5 + Math.random());
-      if (!isPassing(error)) throw error;
-      if (performance.now() + pause >= end) {
-        const holders = await Promise.all(parts.map(({ client, plan }) => lockHolders(client, plan)));
-        throw lockedOut(databases, tries, budgetMs, holders.flat(), error);
-      }
-      await sleep(pause, undefined, { signal: options.signal });
-    }
-  }
+    },
+    {
+      budgetMs,
+      signal: options.signal,
+      undo: () => rollBack(parts),
+      givenUp: (tries, cause) => lockedOutOf(parts, tries, budgetMs, cause),
+    },
+  );
+}
+
+async function lockedOutOf(
+  parts: readonly Part[],
+  tries: number,
+  budgetMs: number,
+  cause: unknown,
+): Promise<Error> {
+  const holders = await Promise.all(parts.map(({ client, plan }) => lockHolders(client, plan)));
+  const databases = parts.map((part) => part.plan.database);
+  return lockedOut(databases, tries, budgetMs, holders.flat(), cause);
+}
+
+function contextOf(plan: DatabasePlan, run: string, options: CarryOutOptions): RunContext {
+  return {
+    run,
+    owner: plan.owner,
+    tracking: plan.reader.trackingTable,
+    lockTimeoutMs: options.lockTimeoutMs ?? 100,
+    statementTimeoutMs: options.statementTimeoutMs ?? 0,
+  };
+}
+
+function optionsOf(release: string, options: CarryOutOptions, nowait: boolean): TransactionOptions {
+  return {
+    release,
+    guard: options.guard ?? (() => Promise.resolve()),
+    onStep: options.onStep ?? (() => undefined),
+    signal: options.signal,
+    nowait,
+    onDifference: options.onDifference ?? "refuse",
+    warn: options.warn ?? (() => undefined),
+  };
 }
 
 async function runPart(
@@ -182,22 +273,8 @@ async function runPart(
       client,
       pid,
       plan,
-      {
-        run,
-        owner: plan.owner,
-        tracking: plan.reader.trackingTable,
-        lockTimeoutMs: options.lockTimeoutMs ?? 100,
-        statementTimeoutMs: options.statementTimeoutMs ?? 0,
-      },
-      {
-        release,
-        guard: options.guard ?? (() => Promise.resolve()),
-        onStep: options.onStep ?? (() => undefined),
-        signal: options.signal,
-        nowait,
-        onDifference: options.onDifference ?? "refuse",
-        warn: options.warn ?? (() => undefined),
-      },
+      contextOf(plan, run, options),
+      optionsOf(release, options, nowait),
     );
   } catch (error) {
     options.signal?.throwIfAborted();

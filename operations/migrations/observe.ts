@@ -13,6 +13,7 @@ import {
 } from "./fingerprint.ts";
 import { layoutReader } from "./layouts/index.ts";
 import type { LayoutReader } from "./layouts/layout.ts";
+import { openBoundary } from "./ledger/boundary.ts";
 import { recordedCatalogue } from "./ledger/write.ts";
 import type { Connect } from "./connect.ts";
 import { freshConnections } from "./sessions.ts";
@@ -69,11 +70,13 @@ export function appliedVersions(
 export async function observeDatabase(client: ClientBase, database: Database): Promise<Observed> {
   const reader = await layoutReader(database);
   const present = await presence(client, reader);
+  const boundary = present.ledger ? await openBoundary(client) : undefined;
   return {
     database: database.name,
     tracked: await trackedRows(client, reader, present.columns),
     ledger: present.ledger ? await ledgerRows(client) : undefined,
     maxPrepared: present.max_prepared,
+    ...(boundary === undefined ? {} : { boundary }),
   };
 }
 
@@ -204,7 +207,7 @@ export interface TableSize {
   readonly bytes: number;
 }
 
-/** Sizes of tables by the name that the SQL uses; those that do not exist (yet) are left out. */
+/** Sizes of tables by the name that the SQL uses, of an index its table's; those that do not exist (yet) are left out. */
 export async function tableSizes(
   client: ClientBase,
   tables: readonly TableName[],
@@ -214,10 +217,13 @@ export async function tableSizes(
   const rows = await rowsOf(
     client,
     z.object({ name: z.string(), rows: z.coerce.number(), bytes: z.coerce.number() }),
-    `SELECT n AS name, pg_total_relation_size(c.oid) AS bytes,
+    `SELECT n AS name,
+       CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(pg_total_relation_size(t.relid)), 0) FROM pg_partition_tree(c.oid) t)
+            ELSE pg_total_relation_size(coalesce(i.indrelid, c.oid)) END AS bytes,
        CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(greatest(p.reltuples, 0)), 0) FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid)
             WHEN c.reltuples < 0 THEN pg_relation_size(c.oid) / 100 ELSE c.reltuples END AS rows
-     FROM unnest($1::text[]) AS n JOIN pg_class c ON c.oid = to_regclass(n) AND c.relkind IN ('r', 'p')`,
+     FROM unnest($1::text[]) AS n JOIN pg_class c ON c.oid = to_regclass(n) AND c.relkind IN ('r', 'p', 'm', 'i')
+       LEFT JOIN pg_index i ON i.indexrelid = c.oid`,
     [names],
   );
   return new Map(rows.map((row) => [row.name, { rows: row.rows, bytes: row.bytes }]));

@@ -5,7 +5,7 @@ import { applicationOrder, migrationOrder, position } from "./order.ts";
 import { appliedOf } from "./layouts/layout.ts";
 import { classOf, stepOf } from "./steps.ts";
 import type { Step } from "./steps.ts";
-import type { LedgerRow, Migration, Observed, StepClass, TrackedRow } from "./types.ts";
+import type { Boundary, LedgerRow, Migration, Observed, StepClass, TrackedRow } from "./types.ts";
 
 /** Something a person should know that does not stop the plan. */
 export interface PlanNote {
@@ -43,6 +43,8 @@ export interface DatabasePlan {
   readonly expected: string | undefined;
   /** Whether an earlier run recorded the catalogue, so that changes by hand can be told. */
   readonly recorded: boolean;
+  /** A step outside of a transaction that an earlier run left half-way: finished, or given up where nothing of it is done. */
+  readonly boundary?: Boundary;
   readonly notes: readonly PlanNote[];
 }
 
@@ -155,6 +157,7 @@ export function planDatabase(request: DatabaseRequest): DatabasePlan {
     steps: [...reverse, ...forward],
     expected: oldest === undefined || !lastOnes ? undefined : ledger.get(oldest)?.fingerprintBefore,
     recorded: observed.ledger !== undefined,
+    ...(observed.boundary === undefined ? {} : { boundary: observed.boundary }),
     notes,
   };
 }
@@ -173,7 +176,9 @@ export function standingOf({
 
 /** Whether carrying the plan out would change anything, the ledger included. */
 export function hasWork(plan: DatabasePlan): boolean {
-  return plan.steps.length > 0 || plan.adopt.length > 0 || plan.gone.length > 0;
+  return (
+    plan.steps.length > 0 || plan.adopt.length > 0 || plan.gone.length > 0 || plan.boundary !== undefined
+  );
 }
 
 /** Whether a database's transaction may be prepared, as far as the statements tell. */

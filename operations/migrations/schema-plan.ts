@@ -1,6 +1,7 @@
 import { Refusal } from "../../settings/refusal.ts";
 import { ownerRole } from "../../settings/names.ts";
 import type { Database } from "../../settings/types.ts";
+import { buildsOn, withBoundaries } from "./boundaries.ts";
 import { unfinished } from "./failures.ts";
 import { layoutReader, readMigrations } from "./layouts/index.ts";
 import { drift, observeDatabase, tableSizes } from "./observe.ts";
@@ -45,6 +46,8 @@ export interface SchemaRequest {
   readonly owner?: (database: string) => string;
   /** What to do about a schema that was changed by hand. Default refuse. */
   readonly onDrift?: "refuse" | "note";
+  /** Milliseconds that an index may take in its plain form, while requests are held. Default 15 000. */
+  readonly budgetMs?: number;
   /** See `DatabaseRequest`. */
   readonly way?: Way;
 }
@@ -67,7 +70,8 @@ export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPl
     const reader = await layoutReader(database);
     const plan = planDatabase({ files, observed, wanted, owner, reader, way: request.way });
     await refuseTables(plan, database, request.observe);
-    planned.push({ database, plan: await withDrift(plan, database, request), observed });
+    const judged = await withDrift(await inSegments(plan, database, request), database, request);
+    planned.push({ database, plan: judged, observed });
   }
   refuseTwoPhase(planned.filter(({ plan }) => hasWork(plan)));
   const sizes = new Map<string, ReadonlyMap<string, TableSize>>();
@@ -115,6 +119,17 @@ async function refuseTables(plan: DatabasePlan, database: Database, observe: Obs
   if (owned.length > 0) refuseForeign(plan, await observe.relations(database, plan.owner, owned));
 }
 
+/** Finds out which steps cannot be part of the one transaction. */
+async function inSegments(
+  plan: DatabasePlan,
+  database: Database,
+  { observe, budgetMs = 15_000 }: SchemaRequest,
+): Promise<DatabasePlan> {
+  const tables = buildsOn(plan);
+  const sizes = tables.length === 0 ? new Map<string, TableSize>() : await observe.sizes(database, tables);
+  return withBoundaries(plan, sizes, budgetMs);
+}
+
 async function withDrift(
   plan: DatabasePlan,
   database: Database,
@@ -126,6 +141,8 @@ async function withDrift(
   if (differences.length === 0) return plan;
   // What another tool applied or reversed meanwhile changed the catalogue as well, rightly.
   const elsewhere = plan.adopt.length > 0 || plan.gone.length > 0;
+  // What a run that was cut short left is its own, and what comes after the step is compared all the same.
+  if (plan.boundary !== undefined) return plan;
   if (elsewhere || request.onDrift === "note") {
     const notes = differences.map((difference) => {
       const text = `${database.name}: ${difference}`;

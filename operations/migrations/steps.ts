@@ -17,6 +17,8 @@ export interface Step {
   readonly source: "file" | "ledger";
   readonly script: Script;
   readonly class: StepClass;
+  /** Why it runs outside of the transaction of the others, committed statement by statement; undefined: it does not. */
+  readonly alone?: string;
   /** Row in `rollback.migration` that a reversal ends; undefined: adopted in the same run. */
   readonly ledgerId?: string;
   /** What a forward step records. */
@@ -50,6 +52,8 @@ export function stepOf(of: {
 export function scriptClass(script: Script): StepClass {
   if (script.statements.length === 0) return "no-op";
   if (script.statements.some((statement) => statement.opaque !== undefined)) return "opaque";
+  const outside = script.statements.some((each) => each.outside !== undefined && !each.outside.hasPlainForm);
+  if (outside) return "not transactional";
   if (script.statements.some((statement) => statement.losses.length > 0)) return "destroys data";
   return "exact";
 }

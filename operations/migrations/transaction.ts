@@ -117,7 +117,7 @@ function captures({ steps: [step, ...more] }: Batch): boolean {
 }
 
 /** Sends a batch; the rows by which its steps announce themselves tell the progress, and where an error came from. */
-async function runBatch(
+export async function runBatch(
   client: Client,
   batch: Batch,
   first: number,
@@ -177,7 +177,7 @@ function ledgerEntries(
 }
 
 /** Keeps the tool's own table in step, as the owner, in the same transaction. */
-async function track(client: ClientBase, plan: DatabasePlan, context: RunContext): Promise<void> {
+export async function track(client: ClientBase, plan: DatabasePlan, context: RunContext): Promise<void> {
   const { tracking } = context;
   const back = of(plan, "reverse");
   const forth = of(plan, "forward").flatMap((step) => step.migration ?? []);
@@ -205,7 +205,7 @@ async function asOwner(
   );
 }
 
-async function finish(
+export async function finish(
   client: ClientBase,
   plan: DatabasePlan,
   context: RunContext,
@@ -262,7 +262,7 @@ function of(plan: DatabasePlan, direction: Step["direction"]): Step[] {
 }
 
 /** Somebody may have changed the versions, or a pooler the session, since the plan was made. */
-async function assertAsPlanned(client: ClientBase, pid: number, plan: DatabasePlan): Promise<void> {
+export async function assertAsPlanned(client: ClientBase, pid: number, plan: DatabasePlan): Promise<void> {
   const { schema, table } = plan.reader.trackingTable;
   const tracking = quoteName({ schema, name: table });
   const present = await rowOf(
@@ -291,6 +291,18 @@ async function assertAsPlanned(client: ClientBase, pid: number, plan: DatabasePl
       next: "Run `pulumi up` again; find out what else migrates this database.",
     });
   }
+}
+
+/** The plan for what the tracking table holds now, after an earlier part of the same run. */
+export async function afterEarlier(client: ClientBase, plan: DatabasePlan): Promise<DatabasePlan> {
+  const { schema, table } = plan.reader.trackingTable;
+  const { columns } = await rowOf(
+    client,
+    z.object({ columns: z.array(z.string()).nullable() }),
+    "SELECT array_agg(attname::text) AS columns FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
+    [quoteName({ schema, name: table })],
+  );
+  return { ...plan, tracked: (await trackedRows(client, plan.reader, columns)) ?? [] };
 }
 
 /** The rows of a tracking table as one text: the newest ones, or a count of them where there are many. */

@@ -63,7 +63,8 @@ export interface LedgerRow {
  * - `structure only`: reverses a migration that destroyed data, which it cannot bring back;
  * - `opaque`: a DO block or a function, whose effect cannot be known from its text;
  * - `no reversal`: there is none;
- * - `no-op`: a reversal without statements.
+ * - `no-op`: a reversal without statements;
+ * - `not transactional`: has a statement that PostgreSQL runs in no transaction.
  */
 export const stepClasses = [
   "exact",
@@ -72,6 +73,7 @@ export const stepClasses = [
   "opaque",
   "no reversal",
   "no-op",
+  "not transactional",
 ] as const;
 export type StepClass = (typeof stepClasses)[number];
 
@@ -84,4 +86,20 @@ export interface Observed {
   readonly ledger: readonly LedgerRow[] | undefined;
   /** Setting `max_prepared_transactions` of the server. */
   readonly maxPrepared: number;
+  /** A step outside of a transaction that a run began and did not finish. */
+  readonly boundary?: Boundary;
+}
+
+/** How far a step that commits statement by statement has come; see `ledger/boundary.ts`. */
+export interface Boundary {
+  readonly version: string;
+  readonly direction: "forward" | "reverse";
+  /** Statements that are done, from the first. */
+  readonly done: number;
+  /** Hash of the texts of those. */
+  readonly hash: string;
+  /** Indexes that were there when the statement after them was begun; undefined: it was not begun. */
+  readonly begun: readonly string[] | undefined;
+  /** Fingerprint of the catalogue before the step. */
+  readonly before: string;
 }

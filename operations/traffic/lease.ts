@@ -26,6 +26,8 @@ export interface Lease {
   assertHeld(): void;
   /** Sets what the gate becomes when the lease expires; also renews it. Throws `LEASE_LOST`. */
   expireInto(then: "open" | "closed"): Promise<void>;
+  /** Answers requests with 503 at once instead of letting them wait, and so it stays if the lease expires. Throws `LEASE_LOST`. */
+  refuse(): Promise<void>;
   /**
    * Opens the gate and ends the lease. Also after it expired, as long as no other run took the gate: `expired` then
    * tells what requests met meanwhile. Throws `LEASE_LOST` when another run holds it.
@@ -119,6 +121,7 @@ export async function openHold(door: string, options: HoldOptions): Promise<Leas
       if (lost !== undefined) throw lost;
       if (remaining() === 0) throw leaseLost(door, "no renewal got through in time");
     },
+    refuse: () => extend({ do: "hold", owner, lease: leaseMs, then: "closed", hold: 0, held: 0 }),
     expireInto: (then) => extend({ do: "expireInto", owner, then }),
     release,
     abort: () => unlessFollowed(release()),

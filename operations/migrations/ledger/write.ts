@@ -110,7 +110,7 @@ export async function hasEvent(client: ClientBase, run: string): Promise<boolean
   const row = await rowOf(
     client,
     z.object({ found: z.boolean() }),
-    "SELECT EXISTS (SELECT FROM rollback.event WHERE run = $1) AS found",
+    "SELECT EXISTS (SELECT FROM rollback.event WHERE run = $1 AND kind = 'schema') AS found",
     [run],
   );
   return row.found;

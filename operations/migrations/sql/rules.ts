@@ -1,4 +1,6 @@
 import type { Node } from "libpg-query";
+import type { TableName } from "../types.ts";
+import { nameOf, stringsOf } from "./names.ts";
 import { isRecord, kindOf, some, walk } from "./parse.ts";
 
 /** What the parser's tree says about how a statement may be run; pure look-ups, one question each. */
@@ -69,6 +71,26 @@ export function outsideTransaction(node: Node): { reason: string; concurrently: 
   if ("DropSubscriptionStmt" in node) return no("DROP SUBSCRIPTION");
   if ("DiscardStmt" in node && node.DiscardStmt.target === "DISCARD_ALL") return no("DISCARD ALL");
   return undefined;
+}
+
+/** Whether the statement makes a setting of the session or the transaction. */
+export function makesSetting(node: Node): boolean {
+  return "VariableSetStmt" in node;
+}
+
+/** The index that CREATE INDEX builds, by name, and its table. */
+export function builtIndex(node: Node): { index: string | undefined; table: TableName } | undefined {
+  const table = "IndexStmt" in node ? nameOf(node.IndexStmt.relation) : undefined;
+  if (!("IndexStmt" in node) || table === undefined) return undefined;
+  return { index: node.IndexStmt.idxname, table };
+}
+
+/** The label that ALTER TYPE … ADD VALUE adds; the type by its last name. */
+export function addedLabel(node: Node): { type: string; label: string } | undefined {
+  if (!("AlterEnumStmt" in node)) return undefined;
+  const { oldVal, newVal, typeName } = node.AlterEnumStmt;
+  if (newVal === undefined || (oldVal !== undefined && oldVal !== "")) return undefined;
+  return { type: stringsOf(typeName).at(-1) ?? "", label: newVal };
 }
 
 /** Why a transaction with this statement could not be prepared for two-phase commit, or undefined. */

@@ -3,12 +3,16 @@ import { locksOf } from "./locks.ts";
 import type { Lock } from "./locks.ts";
 import { lossesOf } from "./losses.ts";
 import type { Loss } from "./losses.ts";
+import type { TableName } from "../types.ts";
 import { parseScript, withoutKeyword } from "./parse.ts";
 import type { Node, Statement } from "./parse.ts";
 import {
+  addedLabel,
+  builtIndex,
   changesRole,
   changesSettings,
   fills,
+  makesSetting,
   notPreparable,
   opaqueness,
   outsideTransaction,
@@ -27,6 +31,24 @@ export interface ScriptStatement {
   readonly fills: boolean;
   /** Why a transaction with it cannot be prepared for two-phase commit. */
   readonly notPreparable: string | undefined;
+  /** Set when it cannot run inside a transaction as it was written. */
+  readonly outside: Outside | undefined;
+  /** Label that it adds to an enum: one that later statements of the same transaction may not use. */
+  readonly addsLabel: { readonly type: string; readonly label: string } | undefined;
+  /** The index that it builds; its name is undefined when the server is to find one. */
+  readonly makesIndex: { readonly index: string | undefined; readonly table: TableName } | undefined;
+  /** SET and the like: what comes after it depends on it. */
+  readonly makesSetting: boolean;
+}
+
+/** A statement that PostgreSQL runs in no transaction. */
+export interface Outside {
+  /** E.g. `CREATE INDEX CONCURRENTLY`. */
+  readonly reason: string;
+  /** As it was written. */
+  readonly sql: string;
+  /** Whether the statement's `sql` is a plain form that does the same inside a transaction, under a stronger lock. */
+  readonly hasPlainForm: boolean;
 }
 
 /** SQL of one direction of a migration, ready to run inside a transaction of ours. */
@@ -40,8 +62,8 @@ export interface Script {
 
 /**
  * Understands SQL of a migration and makes it fit to run inside one transaction with others: BEGIN and COMMIT that only
- * wrap are taken out, CONCURRENTLY becomes the plain form. `where` names it, e.g. `meal_planner 23 (down)`.
- * Throws Refusals `MIGRATION_…`, `SCHEMA_TRANSACTION_CONTROL`, `SCHEMA_NOT_TRANSACTIONAL`, `SCHEMA_CHANGES_ROLE`.
+ * wrap are taken out, CONCURRENTLY becomes the plain form; what has none is marked. `where` names it, e.g.
+ * `meal_planner 23 (down)`. Throws Refusals `MIGRATION_…`, `SCHEMA_TRANSACTION_CONTROL`, `SCHEMA_CHANGES_ROLE`.
  * Needs `loadParser()` first.
  */
 export function understand(sql: string, where: string): Script {
@@ -49,7 +71,7 @@ export function understand(sql: string, where: string): Script {
   const notes: string[] = [];
   const statements = withoutBrackets(all, where, notes);
   return {
-    statements: statements.map((statement) => runnable(statement, where, notes)),
+    statements: statements.map((statement) => runnable(statement, where)),
     changesSettings: statements.some(({ node }) => changesSettings(node) || opaqueness(node) !== undefined),
     notes,
   };
@@ -90,7 +112,7 @@ function controlRefusal(statement: Statement | undefined, where: string): Refusa
   });
 }
 
-function runnable(statement: Statement, where: string, notes: string[]): ScriptStatement {
+function runnable(statement: Statement, where: string): ScriptStatement {
   if (changesRole(statement.node)) {
     throw new Refusal({
       code: "SCHEMA_CHANGES_ROLE",
@@ -101,21 +123,20 @@ function runnable(statement: Statement, where: string, notes: string[]): ScriptS
   }
   const outside = outsideTransaction(statement.node);
   if (outside === undefined) return described(statement.sql, statement);
+  const { reason } = outside;
   const plain = outside.concurrently ? withoutKeyword(statement.sql, "concurrently") : undefined;
   const node = plain === undefined ? undefined : parseScript(plain, where)[0]?.node;
   if (plain === undefined || node === undefined || outsideTransaction(node) !== undefined) {
-    throw new Refusal({
-      code: "SCHEMA_NOT_TRANSACTIONAL",
-      found: `${where}, line ${statement.line}: ${outside.reason} cannot run inside a transaction.`,
-      untouched: "Nothing was changed.",
-      next: "Take it out of the migration, or do it by hand outside of a release.",
-    });
+    return described(statement.sql, statement, { reason, sql: statement.sql, hasPlainForm: false });
   }
-  notes.push(`line ${statement.line}: ${outside.reason} runs in its plain form, without CONCURRENTLY`);
-  return described(plain, { ...statement, node });
+  return described(plain, { ...statement, node }, { reason, sql: statement.sql, hasPlainForm: true });
 }
 
-function described(sql: string, { line, node }: { line: number; node: Node }): ScriptStatement {
+function described(
+  sql: string,
+  { line, node }: { line: number; node: Node },
+  outside?: Outside,
+): ScriptStatement {
   return {
     sql,
     line,
@@ -124,6 +145,10 @@ function described(sql: string, { line, node }: { line: number; node: Node }): S
     opaque: opaqueness(node),
     fills: fills(node),
     notPreparable: notPreparable(node),
+    outside,
+    addsLabel: addedLabel(node),
+    makesIndex: builtIndex(node),
+    makesSetting: makesSetting(node),
   };
 }
 

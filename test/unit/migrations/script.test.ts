@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { loadParser, parseScript } from "../../../operations/migrations/sql/parse.ts";
 import { understand } from "../../../operations/migrations/sql/script.ts";
+import { scriptClass } from "../../../operations/migrations/steps.ts";
 import { showName } from "../../../operations/migrations/sql/names.ts";
 import { isRefusal } from "../../../settings/refusal.ts";
 
@@ -115,7 +116,7 @@ describe("understanding a migration's SQL", () => {
       ]);
     });
 
-    it("refuses the rest", () => {
+    it("marks the rest, which has no plain form", () => {
       for (const sql of [
         "VACUUM meals",
         "CREATE DATABASE x",
@@ -123,7 +124,12 @@ describe("understanding a migration's SQL", () => {
         "REINDEX DATABASE x",
         "CLUSTER",
       ]) {
-        refused(sql, "SCHEMA_NOT_TRANSACTIONAL");
+        const script = understand(sql, "db 1 (up)");
+        assert.deepEqual(
+          script.statements.map(({ sql: text, outside }) => [text, outside?.hasPlainForm]),
+          [[sql, false]],
+        );
+        assert.equal(scriptClass(script), "not transactional");
       }
     });
 

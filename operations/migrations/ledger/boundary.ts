@@ -1,0 +1,53 @@
+import { createHash } from "node:crypto";
+import type { ClientBase } from "pg";
+import { z } from "zod";
+import { rowsOf } from "../../database/query.ts";
+import type { ScriptStatement } from "../sql/script.ts";
+import type { Boundary } from "../types.ts";
+import { appendEvent } from "./write.ts";
+
+/**
+ * A step that cannot run in a transaction is a boundary: its progress is a chain of events `boundary`, one before and one
+ * after each statement. The newest one tells where it stands; a killed run is gone on with from there.
+ */
+
+const eventRow = z.object({
+  details: z.object({
+    state: z.enum(["open", "begun", "done", "closed"]),
+    version: z.string(),
+    direction: z.enum(["forward", "reverse"]),
+    done: z.number(),
+    hash: z.string(),
+    begun: z.array(z.string()).nullable(),
+    before: z.string(),
+  }),
+});
+
+/** The boundary that was opened and not closed; undefined: there is none. */
+export async function openBoundary(client: ClientBase): Promise<Boundary | undefined> {
+  const [row] = await rowsOf(
+    client,
+    eventRow,
+    "SELECT details FROM rollback.event WHERE kind = 'boundary' ORDER BY id DESC LIMIT 1",
+  );
+  if (row === undefined || row.details.state === "closed") return undefined;
+  const { version, direction, done, hash, begun, before } = row.details;
+  return { version, direction, done, hash, begun: begun ?? undefined, before };
+}
+
+/** Records how far the step is; part of the transaction of what it tells of, where there is one. */
+export async function recordBoundary(
+  client: ClientBase,
+  run: string,
+  state: "open" | "begun" | "done" | "closed",
+  { begun, ...boundary }: Boundary,
+): Promise<void> {
+  await appendEvent(client, run, "boundary", { state, ...boundary, begun: begun ?? null });
+}
+
+/** Hash over statements as they were written, by which a later run knows that what is done is what it would do. */
+export function hashOf(statements: readonly Pick<ScriptStatement, "sql" | "outside">[]): string {
+  const hash = createHash("sha256");
+  for (const { sql, outside } of statements) hash.update(outside?.sql ?? sql).update("\0");
+  return hash.digest("hex");
+}
