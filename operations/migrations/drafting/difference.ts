@@ -5,7 +5,7 @@ import { own } from "./attrs.ts";
 import { createStatements } from "./create.ts";
 import { dropStatements } from "./drop.ts";
 import { inOrder } from "./order.ts";
-import { named, trimmings } from "./trimmings.ts";
+import { named, revokedFrom, trimmings } from "./trimmings.ts";
 import type { SchemaObject, Snapshot } from "./snapshot.ts";
 
 /** Statements that lead from one schema to another, and what has to be said about them. */
@@ -102,11 +102,22 @@ export function difference(before: Snapshot, now: Snapshot, options: DifferenceO
     if (swapped.has(key)) making.push(...conversions(before, now, alterations, create, key));
     making.push(...(alterations.get(key)?.statements ?? []));
   }
-  const trims = [...before.objects].flatMap(([key, object]) => {
+  // What is taken from a table is taken from its columns as well.
+  const revoked = new Set<string>();
+  const trims = [...before.objects].map(([key, object]): { early: boolean; statements: string[] } => {
     const current = now.objects.get(key);
     const stays = current !== undefined && !create.has(key) && object.kind !== "other";
-    return stays && !inlined(before, create, object) ? trim(object, current) : [];
+    if (!stays || inlined(before, create, object)) return { early: false, statements: [] };
+    const left = (current.acl ?? []).filter(
+      ({ grantee }) => !revoked.has(`${object.parent ?? ""} ${grantee}`),
+    );
+    const statements = trim(object, { ...current, acl: left });
+    for (const grantee of revokedFrom(object, current)) revoked.add(`${key} ${grantee}`);
+    // Before columns are made again that have privileges of their own.
+    return { early: object.kind === "table" && object.owner === current.owner, statements };
   });
+  const trimming = (early: boolean): string[] =>
+    trims.flatMap((each) => (each.early === early ? each.statements : []));
   const swaps = [...swapped].flatMap((key) => {
     const object = before.objects.get(key);
     return object === undefined
@@ -116,10 +127,11 @@ export function difference(before: Snapshot, now: Snapshot, options: DifferenceO
   return {
     statements: [
       ...dropping([...drop].filter((key) => !late.has(key))),
+      ...trimming(true),
       ...making,
       ...dropping(late),
       ...swaps,
-      ...trims,
+      ...trimming(false),
     ],
     warnings: [...new Set(warnings)],
     impossible,

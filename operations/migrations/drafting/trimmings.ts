@@ -46,23 +46,33 @@ export function commentStatement(object: SchemaObject): string {
 export function grantStatements(object: SchemaObject, present: readonly Grant[]): string[] {
   const target = grantTarget(object);
   const wanted = object.acl ?? [];
-  const text = (grants: readonly Grant[], grantee: string): string =>
-    grants
+  return differing(wanted, present).flatMap((grantee) => [
+    ...(textOf(present, grantee) === "" ? [] : [`REVOKE ${target("ALL")} FROM ${grantee}`]),
+    ...wanted
       .filter((each) => each.grantee === grantee)
-      .map(({ privileges, grantable }) => `${privileges}${String(grantable)}`)
-      .join();
+      .map(
+        ({ privileges, grantable }) =>
+          `GRANT ${target(privileges)} TO ${grantee}${grantable ? " WITH GRANT OPTION" : ""}`,
+      ),
+  ]);
+}
+
+/** Whose privileges `grantStatements` takes away before it gives others. */
+export function revokedFrom(before: SchemaObject, now: SchemaObject): string[] {
+  const present = now.acl ?? [];
+  return differing(before.acl ?? [], present).filter((grantee) => textOf(present, grantee) !== "");
+}
+
+function differing(wanted: readonly Grant[], present: readonly Grant[]): string[] {
   const grantees = [...new Set([...present, ...wanted].map(({ grantee }) => grantee))];
-  return grantees
-    .filter((grantee) => text(present, grantee) !== text(wanted, grantee))
-    .flatMap((grantee) => [
-      ...(text(present, grantee) === "" ? [] : [`REVOKE ${target("ALL")} FROM ${grantee}`]),
-      ...wanted
-        .filter((each) => each.grantee === grantee)
-        .map(
-          ({ privileges, grantable }) =>
-            `GRANT ${target(privileges)} TO ${grantee}${grantable ? " WITH GRANT OPTION" : ""}`,
-        ),
-    ]);
+  return grantees.filter((grantee) => textOf(present, grantee) !== textOf(wanted, grantee));
+}
+
+function textOf(grants: readonly Grant[], grantee: string): string {
+  return grants
+    .filter((each) => each.grantee === grantee)
+    .map(({ privileges, grantable }) => `${privileges}${String(grantable)}`)
+    .join();
 }
 
 function grantTarget({ kind, name, base, attrs }: SchemaObject): (privileges: string) => string {
