@@ -59,15 +59,17 @@ export interface SchemaRequest {
 export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPlan> {
   await loadParser();
   const planned: { database: Database; plan: DatabasePlan; observed: Observed }[] = [];
-  for (const database of request.databases) {
-    const wanted = request.wanted.get(database.name);
+  for (const given of request.databases) {
+    const wanted = request.wanted.get(given.name);
     if (wanted === undefined) continue;
+    const reader = await layoutReader(given);
+    // Told once: nobody has to look into the folder for it again.
+    const database = { ...given, layout: reader.name };
     const [files, observed] = await Promise.all([
       readMigrations(database),
       request.observe.observe(database),
     ]);
     const owner = (request.owner ?? ownerRole)(database.name);
-    const reader = await layoutReader(database);
     const plan = planDatabase({ files, observed, wanted, owner, reader, way: request.way });
     await refuseTables(plan, database, request.observe);
     const judged = await withDrift(await inSegments(plan, database, request), database, request);

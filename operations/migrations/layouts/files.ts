@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { Refusal } from "../../../settings/refusal.ts";
 
@@ -39,11 +40,11 @@ export async function viewFolder(path: string): Promise<FolderView> {
   }
   const texts = new Map<string, Promise<string>>();
   const text = (file: string): Promise<string> => {
-    const known = texts.get(file) ?? readSqlFile(path, file);
+    const known = texts.get(file) ?? asPromise(() => readSqlFile(path, file));
     texts.set(file, known);
     return known;
   };
-  const bytes = (file: string): Promise<Buffer> => readBytes(path, file);
+  const bytes = (file: string): Promise<Buffer> => asPromise(() => readBytes(path, file));
   const topTexts = new Map<string, string>();
   for (const file of files.filter((each) => !each.includes("/") && each.endsWith(".sql"))) {
     // What cannot be read speaks for no layout; it is refused when it turns out to be a migration.
@@ -79,13 +80,19 @@ export function fileWith(folder: FolderView, marker: RegExp): string | undefined
  * A SQL file as text: UTF-8, without byte order mark, CRLF as LF, so that a checkout on another system neither changes
  * a checksum nor the body of a function. Throws Refusals `MIGRATION_FILE` and `MIGRATION_ENCODING`.
  */
-async function readSqlFile(folder: string, file: string): Promise<string> {
-  return decodeSql(await readBytes(folder, file), file);
+function readSqlFile(folder: string, file: string): string {
+  return decodeSql(readBytes(folder, file), file);
 }
 
-async function readBytes(folder: string, file: string): Promise<Buffer> {
+/** What `work` returns or throws, as a promise. */
+function asPromise<T>(work: () => T): Promise<T> {
+  return Promise.resolve().then(work);
+}
+
+/** At once: for thousands of small files, handing each over to another thread four times costs ten times the reading. */
+function readBytes(folder: string, file: string): Buffer {
   try {
-    return await readFile(join(folder, file));
+    return readFileSync(join(folder, file));
   } catch (error) {
     throw new Refusal({
       code: "MIGRATION_FILE",

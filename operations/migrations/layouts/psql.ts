@@ -1,5 +1,5 @@
 import { dirname, join, normalize } from "node:path/posix";
-import { scanSync } from "libpg-query";
+import { scanSync } from "../sql/parser.ts";
 import { loadParser } from "../sql/parse.ts";
 import { badFile } from "./files.ts";
 import type { FolderView } from "./files.ts";

@@ -1,4 +1,4 @@
-import { hasSqlDetails, loadModule, parseSync, scanSync } from "libpg-query";
+import { hasSqlDetails, loadModule, parseSync, scanSync } from "./parser.ts";
 import type { Node } from "libpg-query";
 import { Refusal } from "../../../settings/refusal.ts";
 
