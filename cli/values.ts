@@ -7,6 +7,13 @@ export function wholeMinutes(text: string): number {
   return value;
 }
 
+/** Parser of an option that takes a whole number, at least 1. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("a whole number, at least 1");
+  return value;
+}
+
 /** Parser of an option that takes a whole number of days, 0 included. */
 export function wholeDays(text: string): number {
   const value = Number(text);

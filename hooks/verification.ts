@@ -1,16 +1,20 @@
+import path from "node:path";
+import * as pulumi from "@pulumi/pulumi";
 import { isRunning, observeContainers } from "../operations/docker/observe.ts";
 import { docker } from "../operations/docker/run.ts";
 import { openRoles, retireRoles } from "../operations/database/fence.ts";
 import { observeServer } from "../operations/database/observe.ts";
 import { writeFinished, writeWayBack } from "../operations/journal/journal.ts";
+import { writeVerification } from "../operations/journal/verification.ts";
 import { access, applicationName } from "../operations/plan/access.ts";
-import { connectorTo, observeSchema } from "../operations/plan/schema.ts";
 import { rolesToRetire } from "../operations/plan/change.ts";
 import { journalKey, runRecord } from "../operations/plan/record.ts";
 import { formerRoutes } from "../operations/plan/former.ts";
 import { applyRoutes } from "../operations/traffic/routes.ts";
 import { checkTable, failures, type Check } from "../operations/verification/report.ts";
 import { bake } from "../operations/verification/bake.ts";
+import { logChecks } from "../operations/verification/logs.ts";
+import { writeLive } from "../operations/stack-file/live.ts";
 import { verify } from "../operations/verification/verify.ts";
 import { Refusal } from "../settings/refusal.ts";
 import { stackLabel } from "../settings/names.ts";
@@ -33,9 +37,12 @@ export const verification: EffectDefinition = {
       router: names.router,
       server: access(settings),
       tablesBefore: notes.tablesBefore,
-      versions: await versions(context),
+      changed: new Set(context.change.schema.map(({ database }) => database)),
+      name: applicationName(settings),
+      since: switchedAt(context),
     });
     say(checkTable(checks));
+    await record(context, checks);
     const wrong = failures(checks);
     if (wrong.length > 0) throw await unproven(context, wrong);
     await baked(run);
@@ -54,8 +61,13 @@ async function baked({ context, say, status }: EffectRun): Promise<void> {
     change.kind !== "first deployment" && (change.arriving.length > 0 || weightsChanged(context));
   if (time === 0 || !switched) return;
   const releases = settings.live.map(({ release }) => release);
-  const checks = await bake({ router: names.router, releases, safety: settings.safety, status });
+  const measured = await bake({ router: names.router, releases, safety: settings.safety, status });
+  const checks = [
+    ...measured,
+    ...(await logChecks(settings, context.desired.containers, switchedAt(context))),
+  ];
   say(checkTable(checks));
+  await record(context, checks);
   const wrong = failures(checks);
   if (wrong.length === 0) return;
   if (onBadBake === "fail") throw await unproven(context, wrong);
@@ -67,15 +79,19 @@ function weightsChanged({ settings, world }: RunContext): boolean {
   return before === undefined || settings.live.some(({ release, weight }) => before.get(release) !== weight);
 }
 
-async function versions({ settings }: RunContext): Promise<Map<string, string | undefined>> {
-  const all = [...settings.databases.values()].map(async (database) => {
-    const { version } = await observeSchema(
-      database,
-      connectorTo(access(settings), applicationName(settings)),
-    );
-    return [database.name, version] as const;
-  });
-  return new Map(await Promise.all(all));
+/** When requests began to wait for the switch, or else when the run began. */
+function switchedAt({ notes }: RunContext): Date {
+  return new Date(notes.heldSince ?? notes.startedAt);
+}
+
+/** Puts the table on record, from where `rollback verification --json` reads it. */
+async function record({ settings, revision, session }: RunContext, checks: readonly Check[]): Promise<void> {
+  const [first] = settings.databases.keys();
+  if (first === undefined) return;
+  const proven = failures(checks).length === 0;
+  const plain = checks.map(({ what, found, wrong }) => ({ what, found, wrong: [...wrong] }));
+  const row = { stack: stackLabel(settings), run: revision, proven, checks: plain };
+  await writeVerification(access(settings), first, row, session);
 }
 
 /** Traffic goes back at once where the leaving release lives and the schema suits it; anything more is left to a person. */
@@ -90,7 +106,7 @@ async function unproven(context: RunContext, wrong: readonly Check[]): Promise<R
       code: "VERIFICATION_FAILED",
       found,
       untouched: `Traffic went back to ${former.releases.join(", ")} at once, which was still running.`,
-      next: "Put the previous configuration back and run `pulumi up`, so that the stack file does not name the bad release.",
+      next: await nameInFile(context),
     });
   }
   const command = "put the previous stack configuration back, then: pulumi up";
@@ -102,6 +118,17 @@ async function unproven(context: RunContext, wrong: readonly Check[]): Promise<R
     untouched: "The new release has the traffic; what left is still there, and a verified dump as well.",
     next: "Mend it and run `pulumi up`, or put the previous stack configuration back and run `pulumi up`.",
   });
+}
+
+/** Makes the stack file name what serves again; returns what is left to do. */
+async function nameInFile({ settings, world }: RunContext): Promise<string> {
+  const file = `Pulumi.${settings.stack}.yaml`;
+  const former = world.journal?.weights ?? new Map<string, number>();
+  const known = former.size > 0 && [...former.keys()].every((release) => settings.releases.has(release));
+  const live = new Map(settings.live.map(({ release, weight }) => [release, weight]));
+  return known && (await writeLive(path.join(pulumi.getRootDirectory(), file), live, former))
+    ? `${file} names it as live again; \`pulumi up\` removes what the failed release has left.`
+    : "Put the previous configuration back and run `pulumi up`, so that the stack file does not name the bad release.";
 }
 
 /** A standby that the new schema does not suit is kept, but does not run; only now, as it was the way back until here. */

@@ -20,7 +20,7 @@ export function assemble(raw: RawConfiguration, rooms: Complete): Settings {
     releases,
     live: liveByWeight(rooms.live.valid, [...releases.keys()]),
     standby: rooms.standby,
-    services: sortedServices(rooms.services.valid),
+    services: sortedServices(rooms.services.valid, raw.folder),
     databases: mapOf(new Map([...rooms.databases.valid].sort(byCharacters)), (name, entry) =>
       database(name, entry, raw.folder),
     ),
@@ -79,18 +79,18 @@ function liveByWeight(weights: ReadonlyMap<string, number>, catalogue: readonly 
     );
 }
 
-function sortedServices(entries: ReadonlyMap<string, ServiceEntry>): Settings["services"] {
+function sortedServices(entries: ReadonlyMap<string, ServiceEntry>, folder: string): Settings["services"] {
   const sorted = inDependencyOrder(serviceNeeds(entries));
   const names = "order" in sorted ? sorted.order : [];
   return new Map(
     names.flatMap((name) => {
       const entry = entries.get(name);
-      return entry === undefined ? [] : [[name, service(name, entry)] as const];
+      return entry === undefined ? [] : [[name, service(name, entry, folder)] as const];
     }),
   );
 }
 
-function service(name: string, entry: ServiceEntry): Service {
+function service(name: string, entry: ServiceEntry, folder: string): Service {
   return {
     name,
     port: entry.port,
@@ -103,6 +103,11 @@ function service(name: string, entry: ServiceEntry): Service {
       body,
       json: new Map(Object.entries(json)),
     })),
+    smokeScript:
+      entry.smokeScript === undefined
+        ? undefined
+        : { ...entry.smokeScript, path: path.resolve(folder, entry.smokeScript.path) },
+    errorLog: { parts: entry.errorLog.parts, allowed: entry.errorLog.allowed },
     replicas: entry.replicas,
     env: new Map(Object.entries(entry.env ?? {})),
     reload:

@@ -59,6 +59,10 @@ export interface Service {
   /** How long a container may take to become healthy (default 60 s). */
   readonly healthDeadline: number;
   readonly smoke: readonly SmokeTest[];
+  /** An executable that tests each live container, absolute, and the milliseconds it may take (default 60 s). */
+  readonly smokeScript: { readonly path: string; readonly timeout: number } | undefined;
+  /** Parts of log lines that count as errors, and how many such lines a container may write; undefined: counted, not judged. */
+  readonly errorLog: { readonly parts: readonly string[]; readonly allowed: number | undefined };
   /** Containers per release (default 1). */
   readonly replicas: number;
   /** Values may mention `${database.url}`, `${release}`, `${services.NAME.url}` and `${caches.NAME.url}`; fill them with template.ts. */

@@ -7,6 +7,7 @@ import { migrations } from "./migrations.ts";
 import { prune } from "./prune.ts";
 import { restore } from "./restore.ts";
 import { status } from "./status.ts";
+import { verification } from "./verification.ts";
 
 /** Adds one command to the program. */
 export type Register = (program: Command) => void;
@@ -14,6 +15,7 @@ export type Register = (program: Command) => void;
 /** Every command, in the order in which the help lists them. */
 export const commands: readonly Register[] = [
   status,
+  verification,
   decide,
   migrations,
   draft,

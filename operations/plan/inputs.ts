@@ -53,6 +53,11 @@ export function effectInputs(settings: Settings, desired: Desired): Record<strin
           smoke.map(({ method, path }) => `${method} ${path}`),
         ]),
       ),
+      scripts: Object.fromEntries(
+        [...settings.services].flatMap(([name, { smokeScript }]) =>
+          smokeScript === undefined ? [] : [[name, smokeScript.path]],
+        ),
+      ),
       keyTables: Object.fromEntries(
         [...settings.databases].map(([name, { keyTables }]) => [name, keyTables.map(({ table }) => table)]),
       ),

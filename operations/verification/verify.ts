@@ -3,7 +3,10 @@ import { compareKeyTables, tableFacts, type TableFacts } from "../database/table
 import type { Desired } from "../plan/desired.ts";
 import { probe } from "../traffic/probe.ts";
 import type { Settings, SmokeTest } from "../../settings/types.ts";
+import { logChecks } from "./logs.ts";
 import type { Check } from "./report.ts";
+import { schemaChecks } from "./schema.ts";
+import { scriptChecks } from "./script.ts";
 import { judge } from "./smoke.ts";
 
 export interface VerifyRequest {
@@ -13,21 +16,31 @@ export interface VerifyRequest {
   readonly server: Server;
   /** Key tables as they were before the run, by database. */
   readonly tablesBefore: ReadonlyMap<string, ReadonlyMap<string, TableFacts>>;
-  /** Version each database is at now. */
-  readonly versions: ReadonlyMap<string, string | undefined>;
+  /** Databases whose schema this run has changed. */
+  readonly changed: ReadonlySet<string>;
+  /** How the sessions call themselves. */
+  readonly name: string;
+  /** When the switch began. */
+  readonly since: Date;
 }
 
 /** Everything that proves the new state, one check a line; nothing is changed by it. */
 export async function verify(request: VerifyRequest): Promise<Check[]> {
-  const [smoke, tables] = await Promise.all([smokeChecks(request), tableChecks(request)]);
-  return [...schemaChecks(request), ...smoke, ...tables];
-}
-
-function schemaChecks({ desired, versions }: VerifyRequest): Check[] {
-  return [...desired.schema].map(([database, wanted]) => {
-    const found = versions.get(database) ?? "0";
-    return { what: `schema ${database}`, found, wrong: found === wanted ? [] : [`not at ${wanted}`] };
-  });
+  const { settings, desired, server, name, changed, since } = request;
+  const [schema, smoke, scripts, tables] = await Promise.all([
+    schemaChecks({ settings, server, name, wanted: desired.schema, changed }),
+    smokeChecks(request),
+    scriptChecks(settings, desired.containers),
+    tableChecks(request),
+  ]);
+  // Last, so that the errors which the tests provoked are seen as well.
+  return [
+    ...schema,
+    ...smoke,
+    ...scripts,
+    ...tables,
+    ...(await logChecks(settings, desired.containers, since)),
+  ];
 }
 
 /** Every smoke test against every live container by itself, so that no healthy neighbour hides a sick one. */
@@ -74,7 +87,7 @@ async function tableChecks({ settings, server, tablesBefore }: VerifyRequest): P
         const now = after.get(table);
         const was = before.get(table);
         const loss = losses.get(table);
-        const found = `${now?.rows ?? "no"} rows${was === undefined ? "" : `, ${was.rows} before`}, ${megabytes(now?.bytes ?? 0)} MB`;
+        const found = `${now?.rows ?? "no"} rows${was === undefined ? "" : `, ${was.rows} before`}, ${megabytes(now?.bytes ?? 0)} MB${was === undefined ? "" : `, ${megabytes(was.bytes)} before`}`;
         return {
           what: `table ${name}.${table}`,
           found,

@@ -1,5 +1,13 @@
 import { z } from "zod";
-import { address, databaseName, partName, secretName, urlPath, variableName } from "../identifiers.ts";
+import {
+  address,
+  databaseName,
+  filePath,
+  partName,
+  secretName,
+  urlPath,
+  variableName,
+} from "../identifiers.ts";
 import { anyText, list, mapping, mistake, oneOf, optional, orText, strict, text, whole } from "../shapes.ts";
 import { duration, megabytes, port } from "../units.ts";
 
@@ -38,6 +46,28 @@ const smokeTest = strict(
   }
 });
 
+const smokeScript = strict(
+  { path: filePath, timeout: duration("1s", "1h").prefault("60s") },
+  'a path, such as "./smoke.sh", or a mapping with path and timeout',
+);
+
+const errorLog = strict(
+  {
+    parts: list(text("a part of a log line", /\S/), "a list of parts of log lines").default([
+      "ERROR",
+      "FATAL",
+      "PANIC",
+      "panic:",
+      "Traceback",
+      "Unhandled",
+      '"level":"error"',
+      '"level":"fatal"',
+    ]),
+    allowed: optional(whole("a number of lines, 0 to 1000000", 0, 1_000_000)),
+  },
+  "a mapping with parts and allowed, such as { allowed: 0 }",
+);
+
 const reloadEndpoint = strict(
   { path: urlPath, headers: optional(mapping(headerName, variable, "a mapping of headers")) },
   'a path, such as "/admin/reload-config", or a mapping with path and headers',
@@ -50,6 +80,8 @@ const entry = strict({
   health: urlPath,
   healthDeadline: duration("1s", "1h").prefault("60s"),
   smoke: list(orText("path", smokeTest), "a list of smoke tests").default([]),
+  smokeScript: optional(orText("path", smokeScript)),
+  errorLog: errorLog.prefault({}),
   replicas: whole("a number of containers, 1 to 50", 1, 50).default(1),
   env: optional(mapping(variableName, variable, "a mapping of environment variables")),
   reload: optional(orText("path", reloadEndpoint)),

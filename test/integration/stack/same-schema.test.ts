@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { chmod, readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
 import { z } from "zod";
+import { liveIn } from "../../../operations/stack-file/live.ts";
 import type { StackOptions } from "../../../examples/meal-planner/stack.ts";
 import { switchTo } from "../../support/load-report.ts";
 import { askStack, assertServes, dumpsOf, runningReleases } from "../../support/stack-checks.ts";
@@ -19,6 +22,16 @@ function impatient(config: Config): Config {
     ([name, service]) => [name, { ...service, healthDeadline: "8s" }] as const,
   );
   return { ...config, "rollback:services": Object.fromEntries(changed) };
+}
+
+function withScript(config: Config, script: string): Config {
+  const { "meal-planner": planner, ...others } = z
+    .record(z.string(), z.looseObject({}))
+    .parse(config["rollback:services"]);
+  return {
+    ...config,
+    "rollback:services": { ...others, "meal-planner": { ...planner, smokeScript: script } },
+  };
 }
 
 /** Id and start of every container of the stack, by name: what shows that none was made anew or restarted. */
@@ -70,6 +83,51 @@ describe("changes that leave the schema as it is", function () {
       const same = Object.keys(before).filter((name) => now[name] === before[name]);
       assert.deepEqual(same, Object.keys(before), "what was serving was neither replaced nor restarted");
       assert.deepEqual(changedResources((await stack.up()).events), {});
+    });
+  });
+
+  describe("a release that its smoke script refuses", () => {
+    const file = (): string => path.join(stack.folder, "project", `Pulumi.${stack.stack}.yaml`);
+
+    it("loses the traffic again at once, and the stack file names what serves", async () => {
+      const script = path.join(stack.folder, "smoke.sh");
+      await writeFile(
+        script,
+        `#!/bin/sh\necho "$ROLLBACK_RELEASE tried"\ntest "$ROLLBACK_RELEASE" != 1.2.3\n`,
+      );
+      await chmod(script, 0o755);
+      await stack.configure(
+        { live: { "1.2.3": 100 }, standby: ["1.2.1"], safety: { bake: "1s" } },
+        (config) => withScript(config, script),
+      );
+      const { output } = await stack.up({ expectFailure: true });
+      assert.match(output, /smoke script.*1\.2\.3 tried.*WRONG: exit code 1/);
+      assert.match(
+        output,
+        /refused VERIFICATION_FAILED[^]*Traffic went back to 1\.2\.1[^]*names it as live again/,
+      );
+      assert.deepEqual(await shares(stack, 10), { "1.2.1": 10 });
+      assert.deepEqual(liveIn(await readFile(file(), "utf8")), new Map([["1.2.1", 100]]));
+    });
+
+    it("is on record with every check", async () => {
+      const [row] = await stack.query(
+        "meal_planner",
+        "select proven, checks::text as checks from rollback.verification order by id desc limit 1",
+      );
+      assert.equal(row?.["proven"], false);
+      for (const what of [
+        "migration history meal_planner",
+        "catalogue meal_planner",
+        "log meal-planner 1.2.3",
+      ])
+        assert.ok(String(row["checks"]).includes(`"${what}"`), what);
+    });
+
+    it("is removed by the next up, with the file as it was left", async () => {
+      await stack.up();
+      await assertServes(stack, "1.2.1");
+      assert.deepEqual(await runningReleases(stack), ["1.2.1"]);
     });
   });
 

@@ -129,6 +129,42 @@ export const services: readonly Mistake[] = [
     says: 'found "2h"; allowed: a duration',
   },
   {
+    at: at("smokeScript"),
+    value: 7,
+    key: `${key}.smokeScript`,
+    says: 'found 7; allowed: a path, such as "./smoke.sh", or a mapping',
+  },
+  {
+    at: at("smokeScript"),
+    value: { timeout: "5s" },
+    key: `${key}.smokeScript.path`,
+    says: "missing; expected",
+  },
+  {
+    at: at("smokeScript"),
+    value: { path: "./smoke.sh", timeout: 5 },
+    key: `${key}.smokeScript.timeout`,
+    says: "found 5; allowed: a duration with its unit",
+  },
+  {
+    at: at("errorLog"),
+    value: "ERROR",
+    key: `${key}.errorLog`,
+    says: 'found "ERROR"; allowed: a mapping with parts and allowed',
+  },
+  {
+    at: at("errorLog"),
+    value: { parts: "ERROR" },
+    key: `${key}.errorLog.parts`,
+    says: 'found "ERROR"; allowed: a list of parts of log lines',
+  },
+  {
+    at: at("errorLog"),
+    value: { allowed: "none" },
+    key: `${key}.errorLog.allowed`,
+    says: 'found "none"; allowed: a number of lines',
+  },
+  {
     at: at("smoke"),
     value: "/health",
     key: `${key}.smoke`,
