@@ -4,9 +4,11 @@ import { docker } from "../operations/docker/run.ts";
 import { tellOfFlags } from "../operations/flags/reload.ts";
 import { access } from "../operations/plan/access.ts";
 import { flagsFile } from "../operations/plan/environment.ts";
+import { drain } from "../operations/traffic/drain.ts";
 import { waitHealthy } from "../operations/traffic/probe.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition, EffectRun } from "./effect.ts";
+import { holdRequests } from "./hold.ts";
 
 /** Every container whose release fits the schema runs, is healthy and knows its flags, before it gets any traffic. */
 export const containers: EffectDefinition = {
@@ -24,7 +26,7 @@ export const containers: EffectDefinition = {
     await openRoles(access(settings), open, context.session);
     await startAll(run);
     run.say(`healthy: ${desired.running.join(", ")}`);
-    await tellThoseThatStayed(context, run.say);
+    await tellThoseThatStayed(run);
   },
 };
 
@@ -50,19 +52,23 @@ async function startAll({ context, status }: EffectRun): Promise<void> {
 }
 
 /** Containers that were running before this run have read older flags. */
-async function tellThoseThatStayed(
-  { desired, settings, names, notes, world }: RunContext,
-  say: (line: string) => void,
-): Promise<void> {
+async function tellThoseThatStayed(run: EffectRun): Promise<void> {
+  const { desired, settings, names, notes, world } = run.context;
   const before = new Map(
     world.containers.filter(({ running }) => running).map((container) => [container.name, container]),
   );
-  for (const { name, service, release, address, started } of desired.containers) {
+  // What takes no traffic first: requests need not wait for its restart.
+  const order = desired.containers.toSorted(
+    (one, other) => Number(takesTraffic(run.context, one)) - Number(takesTraffic(run.context, other)),
+  );
+  for (const wanted of order) {
+    const { name, service, release, address, started } = wanted;
     const container = before.get(name);
     const entry = settings.services.get(service);
     const written = notes.flags.get(flagsFile(service, release));
     if (!started || container === undefined || entry === undefined || written === undefined) continue;
     if (container.startedAt > written.at) continue;
+    if (entry.reload === undefined && takesTraffic(run.context, wanted)) await emptyForRestart(run);
     const told = await tellOfFlags(names.router, {
       name,
       address,
@@ -70,6 +76,26 @@ async function tellThoseThatStayed(
       secrets: settings.secrets,
       changed: written.changed,
     });
-    if (written.changed) say(`${name} ${told}`);
+    if (written.changed) run.say(`${name} ${told}`);
   }
+}
+
+/** Whether requests go there now, or may: a run that did not finish has left the weights uncertain. */
+function takesTraffic(
+  { world: { journal } }: RunContext,
+  { release }: { readonly release: string },
+): boolean {
+  return journal === undefined || journal.overtaken || journal.weights.has(release);
+}
+
+/** Requests wait at the door while a container restarts that would refuse them, and those in flight finish before. */
+async function emptyForRestart({ context, say, status }: EffectRun): Promise<void> {
+  if (context.notes.lease !== undefined || context.world.gateway.mode !== "open") return;
+  await holdRequests(context);
+  const left = await drain(context.names, context.settings.gateway.drain, status);
+  say(
+    left === 0
+      ? "requests are held while containers restart to read their flags"
+      : `requests are held while containers restart to read their flags; ${left} still in flight after the drain are cut off`,
+  );
 }

@@ -52,7 +52,7 @@ http {
   map_hash_bucket_size 256;
 
   # One line per request; upstream and status list every attempt. Without query: it may hold secrets.
-  log_format attempts escape=json '{"time":$msec,"service":"$service","release":"$release","method":"$request_method",'
+  log_format attempts escape=json '{"time":$msec,"service":"$service","release":"$release","releases":"$release_1, $release_2, $release_3","method":"$request_method",'
     '"path":"$uri","status":$status,"seconds":$request_time,"upstream":"$upstream_addr",'
     '"upstreamStatus":"$upstream_status","upstreamSeconds":"$upstream_response_time","held":"$door_held","client":"$remote_addr"}';
   access_log /dev/stdout attempts buffer=64k flush=1s;
@@ -65,7 +65,8 @@ http {
     default "";
 ${services.flatMap((service) => service.servers.map(releaseLine)).join("\n")}
   }
-${stickyKey(plan)}
+  # The release of each attempt: one that failed and was made up for elsewhere is its own release's failure.
+${[0, 1, 2].map((before) => attemptMap(services, before)).join("")}${stickyKey(plan)}
   server {
     listen unix:/run/router/admin.sock;
     access_log off;
@@ -76,9 +77,20 @@ ${sharedPorts(services).map(nameless).join("")}${services.map((service) => servi
 `;
 }
 
+/** The release of the attempt that `before` others precede, as a map; nginx makes three at most. */
+function attemptMap(services: readonly ServicePlan[], before: number): string {
+  const lines = services.flatMap(({ servers }) =>
+    servers.map((server) => `    "~^(?:[^,]+, ){${before}}${pattern(server)}(?:,|$)" "${server.release}";\n`),
+  );
+  return `  map $upstream_addr $release_${before + 1} {\n    default "";\n${lines.join("")}  }\n`;
+}
+
+function pattern(server: ServerPlan): string {
+  return endpoint(server).replaceAll(/[.[\]]/g, "\\$&");
+}
+
 function releaseLine(server: ServerPlan): string {
-  const address = endpoint(server).replaceAll(/[.[\]]/g, "\\$&");
-  return `    "~(^|[ ,])${address}$" "${server.release}";`;
+  return `    "~(^|[ ,])${pattern(server)}$" "${server.release}";`;
 }
 
 function serviceBlock(plan: GatewayPlan, service: ServicePlan): string {

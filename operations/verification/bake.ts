@@ -12,7 +12,13 @@ export interface Attempt {
   readonly seconds: number;
 }
 
-const line = z.object({ release: z.string(), upstreamStatus: z.string(), upstreamSeconds: z.string() });
+const line = z.object({
+  release: z.string(),
+  /** Of each attempt, in order; missing in lines of a router that was started before it was logged. */
+  releases: z.string().optional(),
+  upstreamStatus: z.string(),
+  upstreamSeconds: z.string(),
+});
 
 /**
  * The attempts of the router's log, each by itself: a retry that succeeded must not hide the attempt that failed. Lines
@@ -23,10 +29,13 @@ export function attemptsOf(log: string): Attempt[] {
     const entry = text.startsWith("{") ? line.safeParse(parse(text)) : undefined;
     if (entry?.success !== true || entry.data.release === "") return [];
     const { release, upstreamStatus, upstreamSeconds } = entry.data;
+    const releases = entry.data.releases?.split(", ") ?? [];
     const seconds = upstreamSeconds.split(", ");
-    return upstreamStatus
-      .split(", ")
-      .map((status, n) => ({ release, status: Number(status) || 0, seconds: Number(seconds[n]) || 0 }));
+    return upstreamStatus.split(", ").map((status, n) => ({
+      release: releases[n] === undefined || releases[n] === "" ? release : releases[n],
+      status: Number(status) || 0,
+      seconds: Number(seconds[n]) || 0,
+    }));
   });
 }
 

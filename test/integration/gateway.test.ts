@@ -141,6 +141,7 @@ describe("the gateway", function () {
       await sleep(1_200);
       const log = await docker(["logs", "--tail", "10", gateway.router]);
       assert.match(log, new RegExp(`"upstream":"${dead.address}:8080, ${old.address}:8080"`));
+      assert.match(log, /"releases":"1\.2\.1, 1\.2\.0, "/);
     });
 
     it("refuses routes that nginx refuses, and keeps the old ones", async () => {

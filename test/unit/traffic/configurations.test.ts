@@ -66,6 +66,21 @@ describe("routerConfig", () => {
     assert.doesNotMatch(byHeader, /Set-Cookie/);
   });
 
+  it("tells the release of every attempt", () => {
+    const releaseOf = (attempt: number, upstream: string) => {
+      const map =
+        new RegExp(`map \\$upstream_addr \\$release_${attempt} \\{([^]*?)\\n  \\}`).exec(text)?.[1] ?? "";
+      return [...map.matchAll(/"~(.*)" "(.*)";/g)].find(([, pattern]) =>
+        new RegExp(pattern ?? "").test(upstream),
+      )?.[2];
+    };
+    const both = "[fd00::7]:8080, 10.0.0.5:8080";
+    assert.deepEqual(
+      [1, 2, 3].map((attempt) => releaseOf(attempt, both)),
+      ["1.2.1", "1.2.0", undefined],
+    );
+  });
+
   it("needs no key where a single release is live", () => {
     const [meals] = plan.services;
     assert.ok(meals !== undefined);

@@ -15,6 +15,19 @@ describe("the bake time's measurements", () => {
     ]);
   });
 
+  it("count an attempt for its own release, not for the one that made up for it", () => {
+    const made = {
+      release: "1.2.0",
+      releases: "1.2.1, 1.2.0, ",
+      upstreamStatus: "502, 200",
+      upstreamSeconds: "0, 0.02",
+    };
+    assert.deepEqual(attemptsOf(JSON.stringify(made)), [
+      { release: "1.2.1", status: 502, seconds: 0 },
+      { release: "1.2.0", status: 200, seconds: 0.02 },
+    ]);
+  });
+
   it("take no answer for an error, and pass over what is no entry", () => {
     assert.deepEqual(
       attemptsOf(["2026/11/23 [warn] x", "{broken", logLine("-", "-"), logLine("200", "0.1", "")].join("\n")),
