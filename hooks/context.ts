@@ -3,7 +3,7 @@ import { desiredState, type Desired } from "../operations/plan/desired.ts";
 import { differences } from "../operations/plan/drift.ts";
 import { effectInputs, type Plain } from "../operations/plan/inputs.ts";
 import { planChange, type Change } from "../operations/plan/change.ts";
-import { checkCatalogue } from "../operations/preflight/checks.ts";
+import { checkCatalogue, checkPortsToCome } from "../operations/preflight/checks.ts";
 import { clusterHash } from "../operations/plan/cluster.ts";
 import { decideRevision } from "../operations/plan/revision.ts";
 import type { World } from "../operations/plan/world.ts";
@@ -79,6 +79,7 @@ export async function prepareRun(
 ): Promise<RunContext> {
   const { world, order } = await observeWorld(settings, initialised, options);
   checkCatalogue(settings, world.journal?.releases ?? new Map<string, never>(), order);
+  await checkPortsToCome(settings, world);
   return contextOf(settings, world, order);
 }
 

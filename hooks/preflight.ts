@@ -23,7 +23,7 @@ export const preflight: EffectDefinition = {
 async function check({ context, say }: EffectRun): Promise<void> {
   const { settings, world, desired, change, because, names } = context;
   for (const line of describeChange(world, change, because)) say(line);
-  await checkBeforeAnything(settings, world, desired);
+  checkBeforeAnything(settings, world, desired);
   if (!world.server.answers) return;
   if (settings.cluster.kind === "own") {
     const { lines } = await planSettings(access(settings), names.postgres, settings.cluster.settings);

@@ -13,6 +13,8 @@ export interface ObservedContainer {
   readonly address: string | undefined;
   /** When the container last started, milliseconds since the epoch; negative when it never was. */
   readonly startedAt: number;
+  /** Ports of the host that it publishes, or will once it runs. */
+  readonly ports: readonly number[];
 }
 
 const inspected = z.array(
@@ -22,6 +24,9 @@ const inspected = z.array(
     Image: z.string(),
     State: z.object({ Running: z.boolean(), StartedAt: z.string() }),
     Config: z.object({ Labels: z.record(z.string(), z.string()).nullish() }),
+    HostConfig: z.object({
+      PortBindings: z.record(z.string(), z.array(z.object({ HostPort: z.string() })).nullable()).nullish(),
+    }),
     NetworkSettings: z.object({
       Networks: z.record(
         z.string(),
@@ -65,6 +70,9 @@ function toObserved(container: z.infer<typeof inspected>[number], network: strin
     running: container.State.Running,
     address,
     startedAt: Date.parse(container.State.StartedAt),
+    ports: Object.values(container.HostConfig.PortBindings ?? {}).flatMap((bindings) =>
+      (bindings ?? []).map(({ HostPort }) => Number(HostPort)),
+    ),
   };
 }
 

@@ -7,12 +7,11 @@ import type { World } from "../plan/world.ts";
 import { checkPorts, type WantedPort } from "./ports.ts";
 import { checkImmutable, checkSecrets, type RecordedRelease } from "./record.ts";
 
-/** Everything that can be checked without PostgreSQL's help. Throws the first Refusal; changes nothing. */
-export async function checkBeforeAnything(settings: Settings, world: World, desired: Desired): Promise<void> {
+/** What is checked without PostgreSQL's help before an effect. Throws the first Refusal; changes nothing. */
+export function checkBeforeAnything(settings: Settings, world: World, desired: Desired): void {
   if (world.journal !== undefined) checkSecrets(hashedSecrets(settings), world.journal.secrets);
   checkServer(settings, world);
   checkRoles(world, desired);
-  await checkPorts(portsToCome(settings, world));
 }
 
 /**
@@ -40,6 +39,14 @@ export function checkCatalogue(
       });
     }
   }
+}
+
+/**
+ * A port that the stack is to listen on and somebody else has. Asked by every run: a container whose port changes is
+ * taken away before the new one fails to start. Throws the Refusal `PORT_TAKEN`.
+ */
+export async function checkPortsToCome(settings: Settings, world: World): Promise<void> {
+  await checkPorts(portsToCome(settings, world));
 }
 
 /** Keyed hash of each secret by name. */
@@ -83,17 +90,21 @@ function checkRoles(world: World, desired: Desired): void {
   });
 }
 
-/** Ports of containers that do not exist yet. */
+/** Ports that no running container of the stack has yet; of a new container, or of one whose port changes. */
 function portsToCome(settings: Settings, world: World): WantedPort[] {
-  const exists = (part: string): boolean =>
-    world.containers.some(({ labels, running }) => running && labels.get("part") === part);
+  const has = (part: string, port: number): boolean =>
+    world.containers.some(
+      ({ labels, running, ports }) => running && labels.get("part") === part && ports.includes(port),
+    );
   const { cluster } = settings;
   const server: WantedPort[] =
-    cluster.kind === "own" && !exists("postgres")
+    cluster.kind === "own" && !has("postgres", cluster.port)
       ? [{ address: cluster.address, port: cluster.port, key: "rollback:cluster.port" }]
       : [];
   const listeners = [...settings.services.values()].flatMap(({ name, public: listener }) =>
-    listener === undefined ? [] : [{ ...listener, key: `rollback:services.${name}.public.port` }],
+    listener === undefined || has("door", listener.port)
+      ? []
+      : [{ ...listener, key: `rollback:services.${name}.public.port` }],
   );
-  return exists("door") ? server : [...server, ...listeners];
+  return [...server, ...listeners];
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import path from "node:path";
 import { z } from "zod";
 import { loginRole, operatorRole } from "../../../settings/names.ts";
@@ -75,6 +76,22 @@ describe("a stack that is up", function () {
         /refused RELEASE_CHANGED/,
         /release 1\.2\.1 .*meal-planner:v1\.2\.1.*meal-planner:v1\.2\.3/s,
       ));
+
+    it("refuses another port that somebody else listens on, before the door on the old one is taken away", async () => {
+      const other = createServer();
+      const port = await new Promise<number>((resolve) => {
+        other.listen(0, "127.0.0.1", () => {
+          const address = other.address();
+          resolve(typeof address === "object" && address !== null ? address.port : 0);
+        });
+      });
+      try {
+        const place = ["rollback:services", "meal-planner", "public", "port"];
+        await refused(place, port, /refused PORT_TAKEN: .*rollback:services\.meal-planner\.public\.port/);
+      } finally {
+        await new Promise((resolve) => other.close(resolve));
+      }
+    });
 
     it("refuses a schema version that no migration has", () =>
       refused(release("schema", "meal_planner"), "99", /refused [A-Z_]+/, /99/));

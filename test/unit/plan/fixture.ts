@@ -49,6 +49,7 @@ export function worldAfter(
       running: true,
       address,
       startedAt: 0,
+      ports: [],
     }),
   );
   const parts = ["postgres", "door", "router", "cache"].map((part): ObservedContainer => ({
@@ -59,6 +60,7 @@ export function worldAfter(
     running: true,
     address: undefined,
     startedAt: 0,
+    ports: [],
   }));
   const role = (name: string, login: boolean) =>
     [name, { name, login, superuser: false, sessions: 0 }] as const;
