@@ -75,7 +75,9 @@ UNION ALL SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized v
     CASE WHEN relispartition THEN pg_get_expr(relpartbound, oid) END,
     (SELECT 'inherits ' || string_agg(i.inhparent::regclass::text, ', ' ORDER BY i.inhseqno) FROM pg_inherits i WHERE i.inhrelid = rel.oid),
     CASE WHEN reloftype <> 0 THEN 'of ' || reloftype::regtype END,
-    'options ' || reloptions::text, CASE WHEN relrowsecurity THEN 'row security' END,
+    'options ' || reloptions::text, 'tablespace ' || (SELECT spcname FROM pg_tablespace WHERE oid = reltablespace),
+    CASE WHEN relispartition THEN (SELECT 'detached' FROM pg_inherits i WHERE i.inhrelid = rel.oid AND i.inhdetachpending) END,
+    CASE WHEN relrowsecurity THEN 'row security' END,
     CASE WHEN relforcerowsecurity THEN 'forced' END, CASE WHEN relreplident NOT IN ('d', 'n') THEN 'identity ' || relreplident::text END,
     CASE WHEN relkind IN ('v', 'm') THEN pg_get_viewdef(oid) END)
   FROM rel WHERE relkind IN ('r', 'p', 'f', 'v', 'm', 'c')
@@ -86,17 +88,19 @@ UNION ALL SELECT 'column', rel.q || '.' || quote_ident(a.attname),
     CASE a.attgenerated WHEN '' THEN 'default' ELSE 'generated ' || a.attgenerated::text END || ' ' || pg_get_expr(d.adbin, d.adrelid),
     CASE WHEN a.attidentity <> '' THEN 'identity ' || a.attidentity::text END,
     CASE WHEN a.attstorage <> t.typstorage THEN 'storage ' || a.attstorage::text END,
+    CASE WHEN a.attstattarget >= 0 THEN 'statistics ' || a.attstattarget END,
     CASE WHEN a.attcompression <> '' THEN 'compression ' || a.attcompression::text END,
     'options ' || (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\\_attver=%'), CASE WHEN NOT a.attislocal THEN 'inherited' END)
   FROM rel JOIN pg_attribute a ON a.attrelid = rel.oid AND a.attnum > 0 AND NOT a.attisdropped
   JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-  WHERE rel.relkind IN ('r', 'p', 'f', 'c')
+  WHERE rel.relkind IN ('r', 'p', 'f', 'c') OR d.oid IS NOT NULL
 UNION ALL SELECT 'constraint', coalesce(rel.q, typ.q) || ' ' || quote_ident(c.conname), pg_get_constraintdef(c.oid)
   FROM pg_constraint c LEFT JOIN rel ON rel.oid = c.conrelid LEFT JOIN typ ON typ.oid = c.contypid
   WHERE c.contype NOT IN ('n', 't') AND coalesce(rel.oid, typ.oid) IS NOT NULL
 UNION ALL SELECT 'index', rel.q, pg_get_indexdef(rel.oid) || CASE WHEN i.indisvalid THEN '' ELSE ' invalid' END
     || CASE WHEN i.indisclustered THEN ' clustered' ELSE '' END || CASE WHEN i.indisreplident THEN ' identity' ELSE '' END
     || coalesce(' options ' || rel.reloptions::text, '')
+    || coalesce(' part of ' || (SELECT p.inhparent::regclass::text FROM pg_inherits p WHERE p.inhrelid = rel.oid), '')
   FROM rel JOIN pg_index i ON i.indexrelid = rel.oid
 UNION ALL SELECT 'sequence', rel.q, concat_ws(' ', format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax,
     s.seqcache, CASE WHEN s.seqcycle THEN 'cycle' END, 'owner ' || rel.relowner::regrole,
@@ -119,8 +123,9 @@ UNION ALL SELECT 'policy', rel.q || ' ' || quote_ident(p.polname), concat_ws(' '
   FROM pg_policy p JOIN rel ON rel.oid = p.polrelid
 UNION ALL SELECT CASE typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' ELSE 'range' END, q, concat_ws(' ', 'owner ' || typowner::regrole,
     (SELECT string_agg(quote_literal(enumlabel), ', ' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = typ.oid),
-    CASE WHEN typtype = 'd' THEN format_type(typbasetype, typtypmod) END, CASE WHEN typnotnull THEN 'not null' END, 'default ' || typdefault,
-    (SELECT rngsubtype::regtype::text FROM pg_range WHERE rngtypid = typ.oid))
+    CASE WHEN typtype = 'd' THEN format_type(typbasetype, typtypmod) END,
+    (SELECT 'collate ' || typ.typcollation::regcollation FROM pg_type b WHERE b.oid = typ.typbasetype AND b.typcollation <> typ.typcollation), CASE WHEN typnotnull THEN 'not null' END, 'default ' || typdefault,
+    (SELECT concat_ws(' ', rngsubtype::regtype, rngmultitypid::regtype, rngsubdiff, rngcanonical) FROM pg_range WHERE rngtypid = typ.oid))
   FROM typ
 UNION ALL SELECT kind, name, definition FROM acl
 UNION ALL SELECT 'default privileges', coalesce(ns.q, '') || ' ' || d.defaclrole::regrole || ' ' || d.defaclobjtype::text || ' ' || coalesce(quote_ident(g.rolname), 'PUBLIC'),
@@ -129,6 +134,9 @@ UNION ALL SELECT 'default privileges', coalesce(ns.q, '') || ' ' || d.defaclrole
   WHERE (d.defaclnamespace = 0 OR ns.oid IS NOT NULL) AND a.grantee <> d.defaclrole
     AND NOT (a.grantee <> 0 AND EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = d.defaclrole AND m.member = a.grantee))
   GROUP BY 1, 2
+UNION ALL SELECT 'default privileges', d.defaclrole::regrole || ' ' || d.defaclobjtype::text || ' PUBLIC', 'none'
+  FROM pg_default_acl d WHERE d.defaclnamespace = 0 AND d.defaclobjtype IN ('f', 'T')
+    AND NOT EXISTS (SELECT FROM aclexplode(d.defaclacl) a WHERE a.grantee = 0)
 UNION ALL SELECT 'comment', i.type || ' ' || i.identity, d.description
   FROM pg_description d CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) i
   WHERE d.objoid >= 16384 AND NOT (d.classoid = 'pg_class'::regclass AND d.objoid IN (SELECT oid FROM hidden))
@@ -138,17 +146,39 @@ UNION ALL SELECT 'comment', i.type || ' ' || i.identity, d.description
     AND coalesce(i.schema, '') NOT IN (${hiddenSchemas})
     AND NOT EXISTS (SELECT FROM unnest(ARRAY[${hiddenSchemas}]) AS hide WHERE position(' on ' || quote_ident(hide) || '.' IN i.identity) > 0)
 UNION ALL SELECT 'statistics', ns.q || '.' || quote_ident(s.stxname), pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s JOIN ns ON ns.oid = s.stxnamespace
-UNION ALL SELECT i.type, i.identity, ''
+UNION ALL SELECT 'extension', quote_ident(e.extname), concat_ws(' ', e.extversion, 'in', quote_ident(n.nspname))
+  FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace JOIN pg_roles r ON r.oid = e.extowner WHERE NOT r.rolsuper
+UNION ALL SELECT i.type, i.identity, o.definition
   FROM (
-    SELECT 'pg_operator'::regclass AS class, o.oid FROM pg_operator o JOIN ns ON ns.oid = o.oprnamespace
-    UNION ALL SELECT 'pg_opclass'::regclass, o.oid FROM pg_opclass o JOIN ns ON ns.oid = o.opcnamespace
-    UNION ALL SELECT 'pg_collation'::regclass, o.oid FROM pg_collation o JOIN ns ON ns.oid = o.collnamespace
-    UNION ALL SELECT 'pg_ts_config'::regclass, o.oid FROM pg_ts_config o JOIN ns ON ns.oid = o.cfgnamespace
-    UNION ALL SELECT 'pg_ts_dict'::regclass, o.oid FROM pg_ts_dict o JOIN ns ON ns.oid = o.dictnamespace
-    UNION ALL SELECT 'pg_cast'::regclass, o.oid FROM pg_cast o WHERE o.oid >= 16384
-    UNION ALL SELECT 'pg_event_trigger'::regclass, o.oid FROM pg_event_trigger o
-    UNION ALL SELECT 'pg_publication'::regclass, o.oid FROM pg_publication o
-    UNION ALL SELECT 'pg_foreign_server'::regclass, o.oid FROM pg_foreign_server o
+    SELECT 'pg_operator'::regclass AS class, o.oid, concat_ws(' ', o.oprcode, o.oprresult::regtype, o.oprcom::regoperator, o.oprnegate::regoperator,
+        o.oprrest, o.oprjoin, CASE WHEN o.oprcanmerge THEN 'merges' END, CASE WHEN o.oprcanhash THEN 'hashes' END) AS definition
+      FROM pg_operator o JOIN ns ON ns.oid = o.oprnamespace
+    UNION ALL SELECT 'pg_opclass'::regclass, o.oid, concat_ws(' ', o.opcintype::regtype, nullif(o.opckeytype, 0)::regtype, CASE WHEN o.opcdefault THEN 'default' END)
+      FROM pg_opclass o JOIN ns ON ns.oid = o.opcnamespace
+    UNION ALL SELECT 'pg_opfamily'::regclass, o.oid, concat_ws(' ',
+        (SELECT string_agg(concat_ws(' ', m.amopstrategy, m.amopopr::regoperator, m.amoppurpose), ', ' ORDER BY m.amopstrategy, m.amopopr::regoperator::text) FROM pg_amop m WHERE m.amopfamily = o.oid),
+        (SELECT string_agg(concat_ws(' ', m.amprocnum, m.amproc::regprocedure), ', ' ORDER BY m.amprocnum, m.amproc::regprocedure::text) FROM pg_amproc m WHERE m.amprocfamily = o.oid))
+      FROM pg_opfamily o JOIN ns ON ns.oid = o.opfnamespace
+    UNION ALL SELECT 'pg_collation'::regclass, o.oid, concat_ws(' ', o.collprovider, o.collisdeterministic, o.collcollate, o.collctype,
+        coalesce(to_jsonb(o) ->> 'colllocale', to_jsonb(o) ->> 'colliculocale'), to_jsonb(o) ->> 'collicurules')
+      FROM pg_collation o JOIN ns ON ns.oid = o.collnamespace
+    UNION ALL SELECT 'pg_conversion'::regclass, o.oid, concat_ws(' ', o.conforencoding, o.contoencoding, o.conproc, o.condefault)
+      FROM pg_conversion o JOIN ns ON ns.oid = o.connamespace
+    UNION ALL SELECT 'pg_ts_config'::regclass, o.oid, concat_ws(' ', (SELECT p.prsname FROM pg_ts_parser p WHERE p.oid = o.cfgparser),
+        (SELECT string_agg(concat_ws(' ', m.maptokentype, m.mapseqno, m.mapdict::regdictionary), ', ' ORDER BY m.maptokentype, m.mapseqno) FROM pg_ts_config_map m WHERE m.mapcfg = o.oid))
+      FROM pg_ts_config o JOIN ns ON ns.oid = o.cfgnamespace
+    UNION ALL SELECT 'pg_ts_dict'::regclass, o.oid, concat_ws(' ', (SELECT t.tmplname FROM pg_ts_template t WHERE t.oid = o.dicttemplate), o.dictinitoption)
+      FROM pg_ts_dict o JOIN ns ON ns.oid = o.dictnamespace
+    UNION ALL SELECT 'pg_cast'::regclass, o.oid, concat_ws(' ', o.castcontext, o.castmethod, nullif(o.castfunc, 0)::regprocedure) FROM pg_cast o WHERE o.oid >= 16384
+    UNION ALL SELECT 'pg_language'::regclass, o.oid, concat_ws(' ', CASE WHEN o.lanpltrusted THEN 'trusted' END, o.lanplcallfoid::regproc) FROM pg_language o WHERE o.oid >= 16384
+    UNION ALL SELECT 'pg_event_trigger'::regclass, o.oid, concat_ws(' ', o.evtevent, o.evtfoid::regprocedure, o.evtenabled, o.evttags::text) FROM pg_event_trigger o
+    UNION ALL SELECT 'pg_publication'::regclass, o.oid, concat_ws(' ', CASE WHEN o.puballtables THEN 'all tables' END, o.pubinsert, o.pubupdate, o.pubdelete, o.pubtruncate, o.pubviaroot,
+        (SELECT string_agg(concat_ws(' ', m.prrelid::regclass, m.prattrs::text, pg_get_expr(m.prqual, m.prrelid)), ', ' ORDER BY m.prrelid::regclass::text) FROM pg_publication_rel m WHERE m.prpubid = o.oid),
+        (SELECT string_agg(m.pnnspid::regnamespace::text, ', ' ORDER BY m.pnnspid::regnamespace::text) FROM pg_publication_namespace m WHERE m.pnpubid = o.oid))
+      FROM pg_publication o
+    UNION ALL SELECT 'pg_foreign_data_wrapper'::regclass, o.oid, concat_ws(' ', nullif(o.fdwhandler, 0)::regproc, nullif(o.fdwvalidator, 0)::regproc, (SELECT string_agg(split_part(x, '=', 1), ',' ORDER BY x) FROM unnest(o.fdwoptions) x))
+      FROM pg_foreign_data_wrapper o
+    UNION ALL SELECT 'pg_foreign_server'::regclass, o.oid, concat_ws(' ', o.srvtype, o.srvversion, o.srvoptions::text) FROM pg_foreign_server o
   ) AS o CROSS JOIN LATERAL pg_identify_object(o.class, o.oid, 0) i
   WHERE NOT EXISTS (SELECT FROM ext WHERE ext.classid = o.class AND ext.objid = o.oid)`;
 }
@@ -237,6 +267,18 @@ SELECT coalesce(string_agg(catalog || mark, ' ' ORDER BY catalog COLLATE "C"), '
     ofRelation("pg_rewrite", "ev_class"),
     ofRelation("pg_policy", "polrelid"),
     ofRelation("pg_inherits", "inhrelid", "x.inhrelid::bigint * 4294967296 + x.inhparent::bigint"),
+    ofSchema("pg_opfamily", "opfnamespace"),
+    ofSchema("pg_conversion", "connamespace"),
+    ofUsers("pg_amop", "oid"),
+    ofUsers("pg_amproc", "oid"),
+    ofUsers("pg_extension", "oid"),
+    ofUsers("pg_language", "oid"),
+    ofUsers("pg_foreign_data_wrapper", "oid"),
+    ofUsers("pg_publication_rel", "oid"),
+    ofUsers("pg_publication_namespace", "oid"),
+    ofUsers("pg_ts_config_map", "mapcfg", "x.mapcfg::bigint * 4096 + x.maptokentype * 16 + x.mapseqno"),
+    // What owns a sequence is nowhere else.
+    `SELECT 'pg_depend' AS catalog, ${version("x.objid::bigint * 2048 + x.refobjsubid")} AS mark FROM pg_depend x JOIN rel ON rel.oid = x.objid WHERE x.classid = 'pg_class'::regclass AND x.refobjsubid > 0 AND x.deptype IN ('a', 'i')`,
     ofUsers("pg_enum", "oid"),
     ofUsers("pg_cast", "oid"),
     ofUsers("pg_event_trigger", "oid"),
