@@ -55,6 +55,7 @@ export const schema: EffectDefinition = {
         guard: (client) => assertRun(client, context.revision),
         lockTimeoutMs: settings.safety.lockTimeout,
         budgetMs: lockBudget(settings),
+        onDifference: settings.safety.onDifference,
       },
     );
     notes.schemaChanged ||= result.changed.length > 0;

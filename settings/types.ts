@@ -211,6 +211,8 @@ export interface Safety {
   /** How long a new state is watched before it counts as proven, milliseconds (default 60 s; 0: not at all). */
   readonly bake: number;
   readonly onBadBake: "fail" | "warn";
+  /** What happens to a reversal that leaves another schema than the one before its migrations. */
+  readonly onDifference: "refuse" | "warn";
   /** Whether a schema change is tried on a copy first (default off). */
   readonly rehearsal: "required" | "wanted" | "off";
 }

@@ -35,6 +35,6 @@ export function notRestored(plan: DatabasePlan, differences: readonly string[]):
     code: "SCHEMA_NOT_RESTORED",
     found: `after reversing ${versions} the schema of ${plan.database} is not what it was before:\n${differences.map((line) => `  ${line}`).join("\n")}`,
     untouched: "Everything was rolled back; the schema is as it was before this run.",
-    next: `Correct the stored reversal (column down of rollback.migration in ${plan.database}), then run \`pulumi up\` again.`,
+    next: `Correct the stored reversal (column down of rollback.migration in ${plan.database}), then run \`pulumi up\` again.\nOr take the difference: rollback:safety: { onDifference: warn }`,
   });
 }

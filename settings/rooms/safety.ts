@@ -8,5 +8,6 @@ export const safety = strict({
   responseTime: duration("1ms", "10m", "5s").prefault("5s"),
   bake: duration("0s", "24h").prefault("60s"),
   onBadBake: oneOf(["fail", "warn"]).default("fail"),
+  onDifference: oneOf(["refuse", "warn"]).default("refuse"),
   rehearsal: oneOf(["required", "wanted", "off"]).default("off"),
 }).prefault({});

@@ -159,6 +159,7 @@ describe("the stack configuration", () => {
       responseTime: 5000,
       bake: 60_000,
       onBadBake: "fail",
+      onDifference: "refuse",
       rehearsal: "off",
     });
     assert.deepEqual(

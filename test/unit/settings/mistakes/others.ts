@@ -323,6 +323,12 @@ export const others: readonly Mistake[] = [
     says: 'found "rollback"; allowed: fail or warn',
   },
   {
+    at: ["safety", "onDifference"],
+    value: "rollback",
+    key: "rollback:safety.onDifference",
+    says: 'found "rollback"; allowed: refuse or warn',
+  },
+  {
     at: ["safety", "rehearsal"],
     value: true,
     key: "rollback:safety.rehearsal",
