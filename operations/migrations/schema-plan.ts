@@ -3,7 +3,7 @@ import { ownerRole } from "../../settings/names.ts";
 import type { Database } from "../../settings/types.ts";
 import { buildsOn, withBoundaries } from "./boundaries.ts";
 import { unfinished } from "./failures.ts";
-import { layoutReader, readMigrations } from "./layouts/index.ts";
+import { filesAside, layoutReader, readMigrations } from "./layouts/index.ts";
 import { drift, observeDatabase, tableSizes } from "./observe.ts";
 import type { Connect } from "./connect.ts";
 import type { TableSize } from "./observe.ts";
@@ -72,8 +72,8 @@ export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPl
     const owner = (request.owner ?? ownerRole)(database.name);
     const plan = planDatabase({ files, observed, wanted, owner, reader, way: request.way });
     await refuseTables(plan, database, request.observe);
-    const judged = await withDrift(await inSegments(plan, database, request), database, request);
-    planned.push({ database, plan: judged, observed });
+    const noted = await withAside(await inSegments(plan, database, request), database);
+    planned.push({ database, plan: await withDrift(noted, database, request), observed });
   }
   refuseTwoPhase(planned.filter(({ plan }) => hasWork(plan)));
   const sizes = new Map<string, ReadonlyMap<string, TableSize>>();
@@ -130,6 +130,15 @@ async function inSegments(
   const tables = buildsOn(plan);
   const sizes = tables.length === 0 ? new Map<string, TableSize>() : await observe.sizes(database, tables);
   return withBoundaries(plan, sizes, budgetMs);
+}
+
+/** Says which files are left to the layout's own tool. */
+async function withAside(plan: DatabasePlan, database: Database): Promise<DatabasePlan> {
+  if (plan.steps.length === 0) return plan;
+  const files = await filesAside(database);
+  if (files.length === 0) return plan;
+  const text = `${database.name}: ${files.join(", ")} ${files.length === 1 ? "is" : "are"} not run: repeatable migrations and callbacks are left to ${plan.reader.name}.`;
+  return { ...plan, notes: [...plan.notes, { code: "SCHEMA_ASIDE", text }] };
 }
 
 async function withDrift(

@@ -19,21 +19,20 @@ export const flyway: LayoutDefinition = {
 
   recognise: (folder) => folder.files.find((file) => fileName.exec(file)?.[1] === "V"),
 
+  // What a repeatable migration replaces is not known, so it belongs to no version that could be taken back.
+  aside: (folder) =>
+    folder.files.filter(
+      (file) =>
+        fileName.exec(file)?.[1] === "R" || /(?:^|\/)(?:before|after)[A-Z]\w*(?:__[^/]*)?\.sql$/.test(file),
+    ),
+
   async readFiles(folder) {
     const found = folder.files.flatMap((file) => {
       const [, kind = "", written = "", name = ""] = fileName.exec(file) ?? [];
       return kind === "" ? [] : [{ kind, written, name, file }];
     });
-    const repeatable = found.find(({ kind }) => kind === "R");
-    if (repeatable !== undefined) {
-      throw badFile(
-        folder.path,
-        repeatable.file,
-        "is a repeatable migration: what it replaces is not known, so it cannot be taken back",
-        "Write each change of it as a versioned migration.",
-      );
-    }
-    const versioned = found.map(({ kind, written, name, file }) => {
+    const numbered = found.filter(({ kind }) => kind !== "R");
+    const versioned = numbered.map(({ kind, written, name, file }) => {
       const version = normaliseVersion(written);
       if (version === undefined)
         throw badFile(folder.path, file, "has no version of digits and dots", "Name it V1.1__name.sql.");

@@ -72,6 +72,12 @@ export async function readMigrations(database: Database): Promise<Migration[]> {
   return readerOf(layout).readFiles(folder);
 }
 
+/** Files of a database's folder that only its tool runs; see `LayoutReader.aside`. */
+export async function filesAside(database: Database): Promise<readonly string[]> {
+  const reader = await layoutReader(database);
+  return reader.aside === undefined ? [] : reader.aside(await viewFolder(database.migrations));
+}
+
 /** What in a folder speaks for which layout. */
 export function recogniseLayouts(folder: FolderView): { layout: Layout; by: string }[] {
   return Object.values(definitions).flatMap((reader) => {

@@ -10,6 +10,8 @@ export interface LayoutReader {
   readonly name: Layout;
   /** What in the folder speaks for this layout, e.g. `1_init.up.sql`; undefined: nothing. */
   recognise(folder: FolderView): string | undefined;
+  /** Files that the tool itself runs at every migration, and that belong to no version: they are left to it. */
+  aside?(folder: FolderView): readonly string[];
   /** All migrations of the folder in the order in which they are applied. Throws Refusals `MIGRATION_…`. */
   readFiles(folder: FolderView): Promise<Migration[]>;
   /** The one spelling of a version, e.g. `023` → `23`; undefined: not a version of this layout. */

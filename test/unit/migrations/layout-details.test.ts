@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readMigrations } from "../../../operations/migrations/layouts/index.ts";
+import { filesAside, readMigrations } from "../../../operations/migrations/layouts/index.ts";
 import type { Migration } from "../../../operations/migrations/types.ts";
 import type { Layout } from "../../../settings/types.ts";
 import { databaseAt, migrationsFolder } from "../../support/migrations.ts";
@@ -125,6 +125,22 @@ describe("Flyway", () => {
     );
     assert.deepEqual([all[0]?.down, all[0]?.recorded], ["DROP TABLE a", "1420201952"]);
     assert.match(all[2]?.foreign ?? "", /Java/);
+  });
+
+  it("leaves repeatable migrations and callbacks to the tool, and says so", async () => {
+    const folder = await migrationsFolder({
+      "V1__a.sql": "",
+      "views/R__totals.sql": "",
+      "afterMigrate.sql": "",
+      "notes.sql": "",
+    });
+    try {
+      const database = databaseAt("app", folder.path);
+      assert.equal((await readMigrations(database)).length, 1);
+      assert.deepEqual(await filesAside(database), ["afterMigrate.sql", "views/R__totals.sql"]);
+    } finally {
+      await folder.remove();
+    }
   });
 
   it("leaves placeholders to the tool, and refuses an undo of nothing", async () => {
