@@ -1,4 +1,5 @@
 import Table from "cli-table3";
+import { describePutBack } from "../operations/migrations/archives/describe.ts";
 import type { SchemaResult } from "../operations/migrations/carry-out.ts";
 import type { SchemaPlan } from "../operations/migrations/schema-plan.ts";
 import type { DatabaseState } from "../operations/migrations/standing.ts";
@@ -34,8 +35,11 @@ export function planJson(plan: SchemaPlan): object {
 }
 
 /** What was done as plain data: the plan, and what came of it. */
-export function resultJson(plan: SchemaPlan, { run, tries, milliseconds, archived }: SchemaResult): object {
-  return { ...planJson(plan), run, tries, milliseconds, archived };
+export function resultJson(
+  plan: SchemaPlan,
+  { run, tries, milliseconds, archived, putBack }: SchemaResult,
+): object {
+  return { ...planJson(plan), run, tries, milliseconds, archived, putBack };
 }
 
 /** What was done, in a few lines. */
@@ -50,6 +54,9 @@ export function resultText(plan: SchemaPlan, done: SchemaResult): string {
     ...(only.adopt.length > 0 ? [`  ${String(only.adopt.length)} taken over into the ledger`] : []),
     ...done.archived.map(
       (each) => `  kept: rollback.${each.name}, ${String(each.rows)} rows of ${each.source} (${each.how})`,
+    ),
+    ...done.putBack.map(
+      (each) => `  from rollback.${each.name} to ${each.source}: ${describePutBack(each)}`,
     ),
   ];
   return lines.join("\n");
