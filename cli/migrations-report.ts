@@ -55,9 +55,7 @@ export function resultText(plan: SchemaPlan, done: SchemaResult): string {
     ...done.archived.map(
       (each) => `  kept: rollback.${each.name}, ${String(each.rows)} rows of ${each.source} (${each.how})`,
     ),
-    ...done.putBack.map(
-      (each) => `  from rollback.${each.name} to ${each.source}: ${describePutBack(each)}`,
-    ),
+    ...done.putBack.map((each) => `  from rollback.${each.name} to ${each.source}: ${describePutBack(each)}`),
   ];
   return lines.join("\n");
 }
