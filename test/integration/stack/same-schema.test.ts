@@ -34,6 +34,14 @@ function withScript(config: Config, script: string): Config {
   };
 }
 
+function withoutReload(config: Config): Config {
+  const { "meal-planner": planner, ...others } = z
+    .record(z.string(), z.looseObject({}))
+    .parse(config["rollback:services"]);
+  const rest = Object.entries(planner ?? {}).filter(([key]) => key !== "reload" && key !== "expectLog");
+  return { ...config, "rollback:services": { ...others, "meal-planner": Object.fromEntries(rest) } };
+}
+
 /** Id and start of every container of the stack, by name: what shows that none was made anew or restarted. */
 async function identities(stack: ScratchStack): Promise<Record<string, string>> {
   const containers = await stack.containers();
@@ -191,6 +199,30 @@ describe("changes that leave the schema as it is", function () {
       await stack.up();
       assert.deepEqual(await identities(stack), before);
       assert.equal(await mealsFrom(stack), "mealie");
+    });
+  });
+
+  describe("a flag of a service without a reload endpoint", () => {
+    const ids = async () => (await stack.containers()).map(({ name, id }) => `${name} ${id}`).sort();
+
+    it("reaches it by a restart, there and back, with no request failed and no container made anew", async () => {
+      const before = await ids();
+      for (const [flag, source] of [
+        [false, "legacy"],
+        [true, "mealie"],
+      ] as const) {
+        await stack.configure(
+          { live: { "1.2.1": 100 }, safety: { bake: "1s" }, mealieFlag: { "1.2.1": flag } },
+          withoutReload,
+        );
+        const seen = await underLoad(stack);
+        const said = linesOf(seen.ended.events, "containers").join("\n");
+        assert.match(said, /requests are held while containers restart/);
+        assert.match(said, /meal-planner-1\.2\.1-\S+ was restarted to read its flags/);
+        await assertUnharmed(stack, seen);
+        assert.equal(await mealsFrom(stack), source);
+      }
+      assert.deepEqual(await ids(), before);
     });
   });
 
