@@ -80,7 +80,7 @@ export async function makeWorld(report: Report): Promise<World> {
     async startNginx(container, port, configuration) {
       const file = "/etc/gateway/routes/nginx.conf";
       const start = `printf %s "$CONFIGURATION" > ${file} && exec nginx -c ${file} -g 'daemon off;'`;
-      const image = ["--entrypoint", "sh", "-e", `CONFIGURATION=${configuration}`, "rollback-gateway:1"];
+      const image = ["--entrypoint", "sh", "-e", `CONFIGURATION=${configuration}`, "rollback-gateway:2"];
       await run(container, "-p", `127.0.0.1:${port}:8000`, ...image, "-c", start);
       await answers(`http://127.0.0.1:${port}/`);
     },

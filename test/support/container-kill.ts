@@ -9,6 +9,6 @@ export async function killFromOutside(container: string): Promise<void> {
   const pid = await docker(["inspect", "--type", "container", "--format", "{{.State.Pid}}", container]);
   await docker([
     ...["run", "--rm", "--pid", "host", "--user", "root", "--entrypoint", "sh"],
-    ...["rollback-gateway:1", "-c", `kill -9 ${pid}`],
+    ...["rollback-gateway:2", "-c", `kill -9 ${pid}`],
   ]);
 }
