@@ -41,9 +41,12 @@ const prepared = [
   ...(running === undefined ? [] : [running.databases]),
 ];
 const fence = effect(hooks, "fence", { dependsOn: prepared });
-const { cluster, databases } = running ?? databaseServer(hooks, net, [fence]);
+// A server that goes to another volume finds it ready; without that there is no such step.
+const moves = context.world.move !== undefined || settings.recovery !== undefined;
+const recovered = moves ? effect(hooks, "recovery", { dependsOn: fence }) : fence;
+const { cluster, databases } = running ?? databaseServer(hooks, net, [recovered]);
 
-const schema = effect(hooks, "schema", { dependsOn: [fence, databases] });
+const schema = effect(hooks, "schema", { dependsOn: [recovered, databases] });
 const cleared = effect(hooks, "caches", { dependsOn: schema });
 const roles = new ReleaseRoles("roles", { hooks, cluster, after: [schema] });
 const healthy = effect(hooks, "containers", { dependsOn: roles });

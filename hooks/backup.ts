@@ -6,6 +6,7 @@ import { tableFacts } from "../operations/database/tables.ts";
 import { access } from "../operations/plan/access.ts";
 import { runningReleases } from "../operations/plan/change.ts";
 import { stackLabels } from "../settings/stack-names.ts";
+import { beginMove } from "./recovery.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition } from "./effect.ts";
 
@@ -20,6 +21,7 @@ export const backup: EffectDefinition = {
     run.requires("preflight");
     const { context, say } = run;
     await countRows(context);
+    await beginMove(run);
     if (!context.change.dump) {
       say("no schema changes: no dump");
       return;
@@ -73,6 +75,8 @@ async function dumpAll(context: RunContext, say: (line: string) => void): Promis
 
 /** Rows of the key tables as they are before the change. */
 async function countRows({ settings, world, notes }: RunContext): Promise<void> {
+  // On another volume there are other rows, which preview and preflight have counted.
+  if (world.move !== undefined) return;
   for (const { name, keyTables } of settings.databases.values()) {
     if (keyTables.length === 0 || world.schema.get(name)?.exists !== true) continue;
     const tables = keyTables.map(({ table }) => table);

@@ -58,6 +58,8 @@ export interface RunNotes {
   /** Whether the router has this run's routes. */
   switched: boolean;
   dump?: string;
+  /** Whether a server is being recovered beside the one that serves. */
+  recovering: boolean;
   readonly restorePoints: string[];
   /** Databases in which this run has claimed the stack. */
   readonly claimed: Set<string>;
@@ -112,6 +114,7 @@ export function contextOf(settings: Settings, world: World, order: MigrationOrde
       schemaChanged: false,
       routerClaimed: false,
       switched: false,
+      recovering: false,
       restorePoints: [],
       claimed: new Set(),
       tablesBefore: new Map(),

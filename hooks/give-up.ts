@@ -1,6 +1,7 @@
 import { openRoles } from "../operations/database/fence.ts";
 import { access, applicationName } from "../operations/plan/access.ts";
 import { connectorTo, observeSchema } from "../operations/plan/schema.ts";
+import { removeInstance } from "../operations/recovery/instance.ts";
 import { isRefusal } from "../settings/refusal.ts";
 import { assertStillOurs } from "./claim.ts";
 import type { RunContext } from "./context.ts";
@@ -14,6 +15,7 @@ import type { EffectName } from "./names.ts";
 export async function giveUp(context: RunContext, effect: EffectName, cause: unknown): Promise<string[]> {
   const { notes, settings, world } = context;
   const { lease } = notes;
+  if (notes.recovering) await removeInstance(settings);
   if (lease === undefined || notes.switched) return [];
   delete notes.lease;
   try {

@@ -10,6 +10,7 @@ import type { EffectName } from "./names.ts";
 import { registerInfrastructure, type InfrastructureKind } from "./infrastructure.ts";
 import { preflight } from "./preflight.ts";
 import { ready } from "./ready.ts";
+import { recovery } from "./recovery.ts";
 import { schema } from "./schema.ts";
 import { traffic } from "./traffic.ts";
 import { verification } from "./verification.ts";
@@ -31,6 +32,7 @@ export function registerHooks(context: RunContext): Hooks {
       preflight: register(preflight),
       backup: register(backup),
       fence: register(fence),
+      recovery: register(recovery),
       ready: register(ready),
       schema: register(schema),
       flags: register(flags),

@@ -3,6 +3,7 @@ export const effectNames = [
   "preflight",
   "backup",
   "fence",
+  "recovery",
   "ready",
   "schema",
   "flags",

@@ -1,3 +1,4 @@
+import { archiverState } from "../operations/archive/set-up.ts";
 import { planSettings } from "../operations/database/settings-change.ts";
 import { openRun } from "../operations/journal/journal.ts";
 import { access } from "../operations/plan/access.ts";
@@ -5,6 +6,7 @@ import { describeChange } from "../operations/plan/describe.ts";
 import { journalKey, runRecord } from "../operations/plan/record.ts";
 import { checkBeforeAnything } from "../operations/preflight/checks.ts";
 import { describePlan } from "../operations/migrations/describe.ts";
+import { checkMove, describeMove } from "../operations/recovery/move.ts";
 import { claim, claimRouter } from "./claim.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition, EffectRun } from "./effect.ts";
@@ -23,9 +25,17 @@ export const preflight: EffectDefinition = {
 async function check({ context, say }: EffectRun): Promise<void> {
   const { settings, world, desired, change, because, names } = context;
   for (const line of describeChange(world, change, because)) say(line);
+  if (world.move !== undefined) for (const line of describeMove(world.move)) say(line);
   checkBeforeAnything(settings, world, desired);
+  if (world.move !== undefined) checkMove(settings, world.move, change.schema);
   if (!world.server.answers) return;
   if (settings.cluster.kind === "own") {
+    const archived = settings.cluster.backup.schedule !== undefined;
+    const failing = archived ? (await archiverState(access(settings))).failing : undefined;
+    if (failing !== undefined)
+      say(
+        `the WAL archive fails since ${failing}: see \`npx rollback backup\`; the server keeps its WAL meanwhile`,
+      );
     const { lines } = await planSettings(access(settings), names.postgres, settings.cluster.settings);
     for (const line of lines) say(`server setting ${line}`);
   }

@@ -1,3 +1,4 @@
+import { checkArchive, prepareArchive } from "../operations/archive/set-up.ts";
 import { applySettings } from "../operations/database/settings-change.ts";
 import { waitUntilReady } from "../operations/database/connection.ts";
 import { access } from "../operations/plan/access.ts";
@@ -23,7 +24,12 @@ export const ready: EffectDefinition = {
     const server = access(settings);
     await waitUntilReady(server, startDeadline, run.status);
     await assertStillOurs(run.context);
-    if (settings.cluster.kind === "own")
-      await applySettings(server, names.postgres, settings.cluster.settings, run.say);
+    const { cluster, secrets } = settings;
+    if (cluster.kind !== "own") return;
+    const archive = { container: names.postgres, server, backup: cluster.backup, secrets, say: run.say };
+    if (cluster.backup.schedule !== undefined) await prepareArchive(archive);
+    await applySettings(server, names.postgres, cluster.settings, run.say);
+    // Nobody waits for a base backup: behind a fence that comes after the verification.
+    if (cluster.backup.schedule !== undefined && !run.context.change.hold) await checkArchive(archive);
   },
 };

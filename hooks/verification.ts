@@ -1,5 +1,6 @@
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { checkArchive } from "../operations/archive/set-up.ts";
 import { isRunning, observeContainers } from "../operations/docker/observe.ts";
 import { docker } from "../operations/docker/run.ts";
 import { openRoles, retireRoles } from "../operations/database/fence.ts";
@@ -49,6 +50,7 @@ export const verification: EffectDefinition = {
     await stopUnfit(context);
     await retireRoles(access(settings), rolesToRetire(settings, context.world, desired), context.session);
     await finish(context);
+    await checkBackups(run);
     say(summary(context));
   },
 };
@@ -98,7 +100,8 @@ async function record({ settings, revision, session }: RunContext, checks: reado
 async function unproven(context: RunContext, wrong: readonly Check[]): Promise<Refusal> {
   const { settings, names, world, change, revision } = context;
   const found = `the new state is not proven: ${wrong.map(({ what, wrong: why }) => `${what}: ${why.join(", ")}`).join("; ")}.`;
-  const former = change.schema.length === 0 ? formerRoutes(settings, world) : undefined;
+  const former =
+    change.schema.length === 0 && world.move === undefined ? formerRoutes(settings, world) : undefined;
   if (former !== undefined) {
     await openRoles(access(settings), former.roles);
     await applyRoutes(names.router, former.config, revision);
@@ -152,6 +155,20 @@ async function finish(context: RunContext): Promise<void> {
   const ids = new Map(containers.filter(({ name }) => wanted.has(name)).map(({ name, id }) => [name, id]));
   const record = runRecord(settings, context, { revision, effects: JSON.stringify(inputs), containers: ids });
   await writeFinished(access(settings), first, journalKey(settings, server), record);
+}
+
+/** Where a server was stopped for this run, its archive has not been proven yet. */
+async function checkBackups({ context, say }: EffectRun): Promise<void> {
+  const { settings, change, names } = context;
+  const { cluster, secrets } = settings;
+  if (cluster.kind !== "own" || cluster.backup.schedule === undefined || !change.hold) return;
+  await checkArchive({
+    container: names.postgres,
+    server: access(settings),
+    backup: cluster.backup,
+    secrets,
+    say,
+  });
 }
 
 function summary({ change, notes, settings }: RunContext): string {

@@ -1,5 +1,6 @@
 /** From parsed and checked rooms to the types everybody reads: mappings become Maps, paths absolute, services sorted. */
 import * as path from "node:path";
+import { archiveSettings } from "./archive.ts";
 import { serviceNeeds, type ServiceEntry } from "./checks/services.ts";
 import { inDependencyOrder } from "./dependencies.ts";
 import { part, prefix } from "./names.ts";
@@ -136,20 +137,24 @@ function cluster(room: Complete["cluster"], raw: RawConfiguration): Cluster {
   return {
     kind: "own",
     ...own,
-    settings: mapOf(new Map(Object.entries(settings)), (_, value) => settingText(value)),
+    settings: new Map([
+      ...mapOf(new Map(Object.entries(settings)), (_, value) => settingText(value)),
+      ...(backup.schedule === undefined ? [] : archiveSettings),
+    ]),
     backup,
   };
 }
 
 function backupOf(
-  { repository, schedule, retention }: Complete["cluster"]["backup"],
+  { repository, schedule, retention, encryption }: Complete["cluster"]["backup"],
   raw: RawConfiguration,
 ): Backup {
   const chosen = repository ?? part(prefix(raw), "dumps");
   return {
     repository: /^[./]/.test(chosen) ? { folder: path.resolve(raw.folder, chosen) } : { volume: chosen },
-    schedule,
+    schedule: schedule === undefined ? undefined : { diff: undefined, incr: undefined, ...schedule },
     retention,
+    encryption,
   };
 }
 

@@ -155,9 +155,19 @@ export interface ExternalCluster {
 export interface Backup {
   /** Docker volume or absolute host folder for dumps. */
   readonly repository: { readonly volume: string } | { readonly folder: string };
-  /** Cron expression of scheduled base backups; undefined: none. */
-  readonly schedule: string | undefined;
-  readonly retention: { readonly dumps: number };
+  /** When base backups are made, in cron's notation; undefined: neither those nor an archive of the WAL. */
+  readonly schedule: BackupSchedule | undefined;
+  /** Dumps, and full base backups with what depends on them, that are kept. */
+  readonly retention: { readonly dumps: number; readonly full: number };
+  /** Name of the secret that the archive is encrypted with; undefined: it is not. */
+  readonly encryption: { readonly secret: string } | undefined;
+}
+
+/** Cron expressions, in UTC. */
+export interface BackupSchedule {
+  readonly full: string;
+  readonly diff: string | undefined;
+  readonly incr: string | undefined;
 }
 
 /** A recovery into a new volume beside the one in use. */

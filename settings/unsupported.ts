@@ -11,11 +11,6 @@ interface Unsupported {
 /** Take a line out when its feature arrives. */
 export const notYet: readonly Unsupported[] = [
   {
-    key: "rollback:recovery",
-    asked: ({ recovery }) => recovery !== undefined,
-    instead: "restore a dump as the break-glass document says",
-  },
-  {
     key: "rollback:gateway.existing",
     asked: ({ gateway }) => gateway.existing !== undefined,
     instead: "leave it out: the stack runs a gateway of its own",
@@ -24,11 +19,6 @@ export const notYet: readonly Unsupported[] = [
     key: "rollback:safety.rehearsal",
     asked: ({ safety }) => safety.rehearsal !== "off",
     instead: "leave it out, and rehearse on a staging stack",
-  },
-  {
-    key: "rollback:cluster.backup.schedule",
-    asked: ({ cluster }) => cluster.backup.schedule !== undefined,
-    instead: "leave it out: a verified dump is made before every change of a schema",
   },
 ];
 

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { adopt } from "./adopt.ts";
 import { archives } from "./archives.ts";
+import { backup } from "./backup.ts";
 import { decide } from "./decide.ts";
 import { draft } from "./draft.ts";
 import { migrations } from "./migrations.ts";
@@ -17,6 +18,7 @@ export const commands: readonly Register[] = [
   status,
   verification,
   decide,
+  backup,
   migrations,
   draft,
   archives,

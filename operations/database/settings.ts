@@ -1,3 +1,4 @@
+import { archiveSettings } from "../../settings/archive.ts";
 import { Refusal } from "../../settings/refusal.ts";
 import type { ServerObservation, SettingState } from "./observe.ts";
 import type { SettingRecord } from "./settings-record.ts";
@@ -53,7 +54,8 @@ export function settingsToTry(
   observed: Observed,
   desired: ReadonlyMap<string, string>,
 ): ReadonlyMap<string, string> {
-  for (const name of desired.keys()) refuseName(name, settingState(observed, name));
+  for (const [name, value] of desired)
+    if (!isOwn(name, value)) refuseName(name, settingState(observed, name));
   return new Map([...desired].filter(([name, value]) => observed.recorded[name]?.value !== value));
 }
 
@@ -184,6 +186,11 @@ export function settingState(
   return (
     settings.get(name) ?? [...settings.values()].find((s) => s.name.toLowerCase() === name.toLowerCase())
   );
+}
+
+/** What the stack itself sets, with the very value that it sets. */
+function isOwn(name: string, value: string): boolean {
+  return archiveSettings.some(([own, text]) => own === name && text === value);
 }
 
 function refuseName(name: string, state: SettingState | undefined): void {

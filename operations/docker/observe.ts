@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { dataFolder } from "../../settings/archive.ts";
 import { docker, DockerFailure, isMissing } from "./run.ts";
 
 /** A container that carries this stack's label. */
@@ -15,6 +16,8 @@ export interface ObservedContainer {
   readonly startedAt: number;
   /** Ports of the host that it publishes, or will once it runs. */
   readonly ports: readonly number[];
+  /** Volume with PostgreSQL's data; undefined for what has none. */
+  readonly dataVolume?: string | undefined;
 }
 
 const inspected = z.array(
@@ -27,6 +30,7 @@ const inspected = z.array(
     HostConfig: z.object({
       PortBindings: z.record(z.string(), z.array(z.object({ HostPort: z.string() })).nullable()).nullish(),
     }),
+    Mounts: z.array(z.object({ Name: z.string().optional(), Destination: z.string() })).default([]),
     NetworkSettings: z.object({
       Networks: z.record(
         z.string(),
@@ -73,6 +77,7 @@ function toObserved(container: z.infer<typeof inspected>[number], network: strin
     ports: Object.values(container.HostConfig.PortBindings ?? {}).flatMap((bindings) =>
       (bindings ?? []).map(({ HostPort }) => Number(HostPort)),
     ),
+    dataVolume: container.Mounts.find(({ Destination }) => Destination === dataFolder)?.Name,
   };
 }
 

@@ -95,6 +95,7 @@ function stops(world: World, replaced: boolean): string[] {
   if (!world.server.answers) return [];
   return [
     ...(world.serverRemade === undefined ? [] : [world.serverRemade]),
+    ...(world.move === undefined ? [] : [`the server goes to ${world.move.plan.volume}`]),
     ...(replaced ? ["the server's container is replaced"] : []),
     ...world.server.settingsToRestart.map((name) => `${name} needs a restart of the server`),
   ];
@@ -107,14 +108,17 @@ function closingRoles(
   desired: Desired,
   schema: readonly SchemaChange[],
 ): string[] {
-  if (!world.server.answers || schema.length === 0) return [];
-  const stays = new Set(desired.roles.filter(({ open }) => open).map(({ role }) => role));
+  const moves = world.move !== undefined;
+  if (!world.server.answers || (schema.length === 0 && !moves)) return [];
+  // A server that goes to another volume keeps nobody: what is written to it now would be left behind.
+  const stays = new Set(moves ? [] : desired.roles.filter(({ open }) => open).map(({ role }) => role));
   // What the observation lists besides the releases' own roles: the operator, who does the work, and owners without login.
   const keepers = new Set([operatorRole, ...[...settings.databases.keys()].map(ownerRole)]);
   const ours = [...world.server.observation.roles]
     .filter(([role, { login }]) => login && !stays.has(role) && !keepers.has(role))
     .map(([role]) => role);
-  const writers = schema.flatMap(({ database }) => settings.databases.get(database)?.writers ?? []);
+  const changing = moves ? [...settings.databases.keys()] : schema.map(({ database }) => database);
+  const writers = changing.flatMap((database) => settings.databases.get(database)?.writers ?? []);
   return [...new Set([...ours, ...writers])];
 }
 

@@ -20,6 +20,9 @@ export function effectInputs(settings: Settings, desired: Desired): Record<strin
     },
     backup: { databases: [...settings.databases.keys()] },
     fence: { hold: gateway.hold, drain: gateway.drain, releases: desired.releases },
+    ...(settings.recovery === undefined
+      ? {}
+      : { recovery: { ...settings.recovery, laterWrites: settings.recovery.laterWrites ?? null } }),
     ready:
       cluster.kind === "own"
         ? { image: cluster.image, volume: cluster.volume, settings: Object.fromEntries(cluster.settings) }

@@ -1,6 +1,7 @@
 import { observeServer } from "../database/observe.ts";
 import { differingSettings } from "../database/settings.ts";
 import { observeContainers, observeSubnet, observeSubnets, volumeExists } from "../docker/observe.ts";
+import { observeMove, schemaAfter } from "../recovery/move.ts";
 import { recoverPrepared } from "../migrations/two-phase.ts";
 import { localImages, neededImages, partImages, pullMissing } from "../preflight/images.ts";
 import { gateStatus } from "../traffic/gate.ts";
@@ -48,6 +49,7 @@ export async function observeWorld(
     observeGateway(names, running),
     observeReleases(settings, database.journal, say),
   ]);
+  const move = await observeMove(settings, containers, database);
   const world: World = {
     initialised,
     containers,
@@ -56,7 +58,8 @@ export async function observeWorld(
     images,
     server: database.server,
     serverRemade: woken,
-    schema: database.schema,
+    schema: move === undefined ? database.schema : schemaAfter(database.schema, move),
+    move,
     gateway,
     journal: database.journal,
   };

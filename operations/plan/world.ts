@@ -1,5 +1,6 @@
 import type { ServerObservation } from "../database/observe.ts";
 import type { ObservedContainer } from "../docker/observe.ts";
+import type { Move } from "../recovery/types.ts";
 import type { RecordedRelease } from "../preflight/record.ts";
 
 /** State of one database as the program's start found it. */
@@ -43,6 +44,8 @@ export interface World {
   readonly server: ServerState;
   /** Why the engine will make the server's container again; undefined: it will not. */
   readonly serverRemade: string | undefined;
+  /** The server goes to another volume; `schema` is then that of the volume it goes to. Undefined: it stays. */
+  readonly move?: Move | undefined;
   /** Key: database. */
   readonly schema: ReadonlyMap<string, SchemaState>;
   readonly gateway: GatewayState;

@@ -12,7 +12,16 @@ export function checkDatabaseServer(rooms: Rooms): Problem[] {
       : "external" in cluster
         ? secretExists(rooms, ["cluster", "external", "password", "secret"], cluster.external.password.secret)
         : [...portTaken(rooms, cluster), ...dumpsBesideData(cluster)];
-  return [...server, ...recoveryVolumes(rooms), ...ownWriters(rooms)];
+  const key = cluster?.backup.encryption?.secret;
+  const encrypted =
+    key === undefined ? [] : secretExists(rooms, ["cluster", "backup", "encryption", "secret"], key);
+  return [
+    ...server,
+    ...encrypted,
+    ...archiveOfOthers(rooms),
+    ...recoveryVolumes(rooms),
+    ...ownWriters(rooms),
+  ];
 }
 
 function portTaken({ services }: Rooms, { port, address }: { port: number; address: string }): Problem[] {
@@ -36,6 +45,16 @@ function dumpsBesideData({
     {
       path: ["cluster", "backup", "repository"],
       text: `found ${JSON.stringify(volume)}, which is the data's own volume; dumps must survive it: name another volume or a folder`,
+    },
+  ];
+}
+
+function archiveOfOthers({ cluster }: Rooms): Problem[] {
+  if (cluster === undefined || !("external" in cluster) || cluster.backup.schedule === undefined) return [];
+  return [
+    {
+      path: ["cluster", "backup", "schedule"],
+      text: "a server that is not ours (rollback:cluster.external) is dumped, but neither its WAL nor base backups can be had from here: leave it out, and use what its provider offers",
     },
   ];
 }

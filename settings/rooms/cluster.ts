@@ -1,7 +1,7 @@
 import { Cron } from "croner";
 import { z } from "zod";
 import { address, host, imageReference, roleName, secretName, volumeName } from "../identifiers.ts";
-import { mapping, mistake, oneOf, optional, strict, text, whole } from "../shapes.ts";
+import { mapping, mistake, oneOf, optional, orText, strict, text, whole } from "../shapes.ts";
 import { port } from "../units.ts";
 
 /** Image of our PostgreSQL, also the client tools for a server that is not ours. */
@@ -29,17 +29,26 @@ const repository = text(
 
 const backup = strict({
   repository: optional(repository),
-  schedule: optional(cron),
-  retention: strict({ dumps: whole("a number of dumps to keep, 1 to 1000", 1, 1000).default(10) }).prefault(
-    {},
-  ),
+  schedule: optional(orText("full", strict({ full: cron, diff: optional(cron), incr: optional(cron) }))),
+  retention: strict({
+    dumps: whole("a number of dumps to keep, 1 to 1000", 1, 1000).default(10),
+    full: whole("a number of full base backups to keep, 1 to 1000", 1, 1000).default(2),
+  }).prefault({}),
+  encryption: optional(strict({ secret: secretName })),
 }).prefault({});
 
 /** Settings of the server that this program makes itself; another value would break what it promises. */
 const ownSettings = new Set([
   ...["data_directory", "config_file", "hba_file", "ident_file", "external_pid_file"],
   ...["listen_addresses", "port", "unix_socket_directories", "password_encryption"],
-  ...["archive_mode", "archive_command", "archive_library", "restore_command", "primary_conninfo"],
+  ...[
+    "archive_mode",
+    "archive_timeout",
+    "archive_command",
+    "archive_library",
+    "restore_command",
+    "primary_conninfo",
+  ],
 ]);
 
 const serverSettings = mapping(

@@ -76,7 +76,12 @@ describe("the stack configuration", () => {
   it("writes server settings as PostgreSQL reads them", () => {
     const { cluster } = readSettings(configuration());
     assert.ok(cluster.kind === "own");
-    assert.deepEqual([...cluster.settings].sort(), [
+    const archive = ["archive_command", "archive_mode", "archive_timeout"];
+    assert.ok(
+      archive.every((name) => cluster.settings.has(name)),
+      "a schedule turns the archive on",
+    );
+    assert.deepEqual([...cluster.settings].filter(([name]) => !archive.includes(name)).sort(), [
       ["jit", "off"],
       ["max_connections", "200"],
       ["work_mem", "64MB"],
@@ -125,7 +130,8 @@ describe("the stack configuration", () => {
       backup: {
         repository: { volume: "meal-planner-prod-dumps" },
         schedule: undefined,
-        retention: { dumps: 10 },
+        retention: { dumps: 10, full: 2 },
+        encryption: undefined,
       },
     });
   });
@@ -202,12 +208,9 @@ describe("the stack configuration", () => {
       () => parseSettings(configuration()),
       (error) =>
         isRefusal(error, "CONFIG_UNSUPPORTED") &&
-        [
-          "rollback:recovery",
-          "rollback:gateway.existing",
-          "rollback:cluster.backup.schedule",
-          "rollback:safety.rehearsal",
-        ].every((key) => error.message.includes(key)),
+        ["rollback:gateway.existing", "rollback:safety.rehearsal"].every((key) =>
+          error.message.includes(key),
+        ),
     );
   });
 });

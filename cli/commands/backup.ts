@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Option, type Command } from "commander";
+import { parseInfo } from "../../operations/archive/info.ts";
+import { inServer } from "../../operations/archive/pgbackrest.ts";
+import { dueBackup, nextBackup } from "../../operations/archive/schedule.ts";
+import { baseBackup, checkArchive, type ArchiveRequest } from "../../operations/archive/set-up.ts";
+import { access } from "../../operations/plan/access.ts";
+import { Refusal } from "../../settings/refusal.ts";
+import { stackNames } from "../../settings/stack-names.ts";
+import type { BackupSchedule, Settings } from "../../settings/types.ts";
+import { aboutStack, readStack, type StackOptions } from "../stack.ts";
+
+interface BackupOptions extends StackOptions {
+  readonly type?: "full" | "diff" | "incr";
+  readonly watch: boolean;
+}
+
+/** `rollback backup`: a base backup when it is due by the configured schedule, or at once; proves that the archive works. */
+export function backup(program: Command): void {
+  aboutStack(program.command("backup"))
+    .description(
+      "make the base backup that is due (from cron, or with --watch), and prove that the archive works",
+    )
+    .addOption(
+      new Option("--type <kind>", "this kind at once, whatever is due").choices(["full", "diff", "incr"]),
+    )
+    .option("--watch", "stay, and make each one when its time comes", false)
+    .action(async ({ type, watch, ...stack }: BackupOptions) => {
+      const { settings } = await readStack(stack);
+      const { request, schedule } = archiveOf(settings);
+      if (type !== undefined) await baseBackup(request, type);
+      await checkArchive(request);
+      while (watch) await nextOne(request, schedule);
+    });
+}
+
+async function nextOne(request: ArchiveRequest, schedule: BackupSchedule): Promise<void> {
+  const next = nextBackup(schedule, new Date());
+  // A timer holds at most 24.8 days; a schedule that never comes again is looked at once a day.
+  const wait = Math.min(next === undefined ? 86_400_000 : next.getTime() - Date.now(), 86_400_000);
+  await sleep(Math.max(1_000, wait));
+  const { backups } = parseInfo(await inServer(request.container, "info", ["--output=json"]));
+  const due = dueBackup(schedule, backups, new Date());
+  if (due !== undefined) await baseBackup(request, due);
+}
+
+function archiveOf(settings: Settings): {
+  readonly request: ArchiveRequest;
+  readonly schedule: BackupSchedule;
+} {
+  const { cluster, secrets } = settings;
+  const { schedule } = cluster.backup;
+  if (cluster.kind === "external" || schedule === undefined) {
+    throw new Refusal({
+      code: "ARCHIVE_OFF",
+      found:
+        cluster.kind === "external"
+          ? "the server is not ours: neither its WAL nor base backups can be had from here."
+          : "this stack has no rollback:cluster.backup.schedule, and so neither an archive nor base backups.",
+      untouched: "Nothing was done.",
+      next: "Dumps are made before every change of a schema all the same.",
+    });
+  }
+  const container = stackNames(settings).postgres;
+  const say = (line: string): void => console.log(line);
+  return { request: { container, server: access(settings), backup: cluster.backup, secrets, say }, schedule };
+}

@@ -1,0 +1,117 @@
+import { archiveUpToNow } from "../operations/archive/set-up.ts";
+import { ownPlace } from "../operations/backup/place.ts";
+import { claimRun, sessionName } from "../operations/journal/run-token.ts";
+import { beforeFirst } from "../operations/migrations/plan.ts";
+import { access } from "../operations/plan/access.ts";
+import { carryOver } from "../operations/recovery/carry-over.ts";
+import { ensureObjects } from "../operations/recovery/ensure.ts";
+import { removeInstance, startInstance, type Instance } from "../operations/recovery/instance.ts";
+import { lostRows } from "../operations/recovery/losses.ts";
+import { writeMark } from "../operations/recovery/mark.ts";
+import type { Move } from "../operations/recovery/types.ts";
+import { prepareRecovery } from "../operations/recovery/prepare.ts";
+import { promote } from "../operations/recovery/promote.ts";
+import { salvage } from "../operations/recovery/salvage.ts";
+import { reopenVolume } from "../operations/recovery/undo.ts";
+import { formatLsn } from "../operations/recovery/wal.ts";
+import { stackLabel } from "../settings/names.ts";
+import type { OwnCluster } from "../settings/types.ts";
+import type { RunContext } from "./context.ts";
+import type { EffectDefinition, EffectRun } from "./effect.ts";
+
+/**
+ * Makes the volume that the server is about to be started on ready for it: a recovery that waits beside the old server is ended
+ * where it was paused, or a volume that was in use before is opened on a new timeline. The old server still runs, with
+ * everybody fenced out; its volume stays as it is.
+ */
+export const recovery: EffectDefinition = {
+  name: "recovery",
+  carryOut: async (run) => {
+    run.requires("preflight", "backup", "fence");
+    const { context, say } = run;
+    const { move } = context.world;
+    const { cluster } = context.settings;
+    if (move === undefined || cluster.kind !== "own") {
+      say("the server stays on its volume");
+      return;
+    }
+    await archiveUpToNow(context.names.postgres);
+    const instance =
+      move.kind === "recovery"
+        ? await startInstance({
+            ...{ settings: context.settings, cluster, volume: move.plan.volume },
+            ...{ from: move.plan.from, repository: "rw" as const },
+          })
+        : await reopenVolume(context.settings, cluster, move.plan);
+    await keepLater(run, cluster, move, instance);
+    const timeline = await promote(instance);
+    await writeDown(context, cluster, move, instance, timeline);
+    await removeInstance(context.settings);
+    context.notes.recovering = false;
+    say(`${move.plan.volume} is ready on timeline ${timeline}; ${move.plan.from} stays as it is`);
+  },
+};
+
+/** Restores and replays while everybody still works: what can go wrong goes wrong before anything stops. */
+export async function beginMove({ context, say, status }: EffectRun): Promise<void> {
+  const { move } = context.world;
+  const { settings, notes } = context;
+  if (move?.kind !== "recovery" || settings.cluster.kind !== "own") return;
+  notes.recovering = true;
+  status("restoring beside the server that serves");
+  await prepareRecovery({ settings, cluster: settings.cluster, plan: move.plan, say });
+}
+
+/** Later writes as the configuration says: kept beside the dumps, or dropped. */
+async function keepLater(
+  { context, say }: EffectRun,
+  cluster: OwnCluster,
+  move: Move,
+  instance: Instance,
+): Promise<void> {
+  const { settings, names, revision } = context;
+  const { losses, lost } = move.plan;
+  if (lostRows(losses) === 0 || settings.recovery?.laterWrites !== "keep") return;
+  const place = ownPlace(names.postgres, cluster.backup.repository);
+  const rows = await salvage({
+    ...{ place, server: access(settings), target: instance.server, losses, lost, name: revision },
+  });
+  say(`kept ${rows} rows that were written later in salvage/${revision}, as JSONL and SQL`);
+}
+
+async function writeDown(
+  { settings, desired, names, world, revision }: RunContext,
+  cluster: OwnCluster,
+  move: Move,
+  { container, server }: Instance,
+  timeline: number,
+): Promise<void> {
+  const mark = { stack: stackLabel(settings), plan: move.kind === "recovery" ? move.plan.id : "undo" };
+  await writeMark(container, { ...mark, state: "promoted" });
+  await ensureObjects(server, settings, desired.roles);
+  const databases = [...settings.databases.keys()].filter((name) => world.schema.get(name)?.exists === true);
+  for (const database of databases) {
+    await claimRun(
+      server,
+      database,
+      { stack: stackLabel(settings), run: revision },
+      {
+        applicationName: sessionName(revision),
+      },
+    );
+  }
+  await carryOver({
+    from: { container: names.postgres, server: access(settings) },
+    to: { container, server },
+    databases,
+    run: revision,
+    recovered: {
+      ...{ kind: move.kind, from: move.plan.from, volume: cluster.volume, timeline },
+      at: formatLsn(move.kind === "recovery" ? move.plan.target.lsn : move.plan.fork),
+      left: Object.fromEntries([...move.plan.left].map(([name, version]) => [name, version ?? beforeFirst])),
+      transactionsLeft: move.plan.lost.length,
+      rowsLeft: lostRows(move.plan.losses),
+    },
+  });
+  await writeMark(container, { ...mark, state: "served" });
+}

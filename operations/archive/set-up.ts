@@ -1,0 +1,73 @@
+import { z } from "zod";
+import type { Backup, Secrets } from "../../settings/types.ts";
+import { rowOf } from "../database/query.ts";
+import type { Say, Server } from "../database/connection.ts";
+import { withClient } from "../database/connection.ts";
+import { parseInfo } from "./info.ts";
+import { archiveConfiguration, inServer, serverConfig, writeConfiguration } from "./pgbackrest.ts";
+import { dueBackup } from "./schedule.ts";
+import type { BackupKind } from "./schedule.ts";
+
+export interface ArchiveRequest {
+  /** The server's container. */
+  readonly container: string;
+  readonly server: Server;
+  readonly backup: Backup;
+  readonly secrets: Secrets;
+  readonly say: Say;
+}
+
+/** Makes the repository before the server is told to archive into it: it would otherwise fail from the first segment on. */
+export async function prepareArchive({ container, backup, secrets, say }: ArchiveRequest): Promise<void> {
+  await writeConfiguration(container, serverConfig, archiveConfiguration(backup, secrets));
+  if (parseInfo(await inServer(container, "info", ["--output=json"])).exists) return;
+  await inServer(container, "stanza-create");
+  say("made the archive of the WAL");
+}
+
+/**
+ * Proves that the archive works: a segment is switched and waited for (`ARCHIVE_FAILED` when it does not arrive), and the
+ * base backup that is due is made, the first one always.
+ */
+export async function checkArchive(request: ArchiveRequest): Promise<void> {
+  const { container, backup, server, say } = request;
+  // After a start archive_timeout does nothing until the checkpointer first wakes, up to five minutes later.
+  await withClient(server, "postgres", (client) => client.query("select pg_reload_conf()"));
+  await inServer(container, "check", ["--archive-timeout=60"]);
+  const info = parseInfo(await inServer(container, "info", ["--output=json"]));
+  const due =
+    backup.schedule === undefined ? undefined : dueBackup(backup.schedule, info.backups, new Date());
+  if (due !== undefined) await baseBackup(request, due);
+  const last = due === undefined ? info.backups.at(-1) : undefined;
+  const age =
+    last === undefined ? "now" : `${((Date.now() - last.stoppedAt) / 3600_000).toFixed(1)} hours ago`;
+  say(`the WAL archive works; last base backup: ${age}`);
+}
+
+/** Makes a base backup; pgBackRest then removes what retention does not keep, and never the last good one. */
+export async function baseBackup(
+  { container, say }: Pick<ArchiveRequest, "container" | "say">,
+  kind: BackupKind,
+): Promise<void> {
+  const started = performance.now();
+  await inServer(container, "backup", [`--type=${kind}`]);
+  say(`base backup (${kind}) in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+}
+
+/** How archiving has gone since the server's start; one round trip. */
+export async function archiverState(server: Server): Promise<{ readonly failing: string | undefined }> {
+  const row = await withClient(server, "postgres", (client) =>
+    rowOf(
+      client,
+      z.object({ failing: z.boolean().nullable(), segment: z.string().nullable() }),
+      `select last_failed_time > coalesce(last_archived_time, '-infinity') as failing, last_failed_wal as segment
+         from pg_stat_archiver`,
+    ),
+  );
+  return { failing: row.failing === true ? (row.segment ?? "a segment") : undefined };
+}
+
+/** Switches the WAL and waits until what has been written up to now is in the archive. */
+export async function archiveUpToNow(container: string): Promise<void> {
+  await inServer(container, "check", ["--archive-timeout=60"]);
+}

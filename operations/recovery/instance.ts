@@ -1,0 +1,108 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import { dataFolder } from "../../settings/archive.ts";
+import type { OwnCluster, Settings } from "../../settings/types.ts";
+import { stackLabels, stackNames } from "../../settings/stack-names.ts";
+import type { Server } from "../database/connection.ts";
+import { waitUntilReady, withClient } from "../database/connection.ts";
+import { rowOf } from "../database/query.ts";
+import { docker, isMissing } from "../docker/run.ts";
+import { refuseIfInVain } from "../docker/in-vain.ts";
+import { access } from "../plan/access.ts";
+import { oldFolder, repositoryMount } from "./reader.ts";
+
+/** A server of our own on a volume that nobody serves from yet. */
+export interface Instance {
+  readonly container: string;
+  /** As this program reaches it: a port on loopback that Docker chose. */
+  readonly server: Server;
+}
+
+/** Name of the one such container of a stack: what a killed run left is found under it. */
+export function instanceName(settings: Settings): string {
+  return stackNames(settings).volume("recovering");
+}
+
+export interface InstanceRequest {
+  readonly settings: Settings;
+  readonly cluster: OwnCluster;
+  readonly volume: string;
+  /** Volume recovered from, mounted read-only at `/old`; undefined: not needed any more. */
+  readonly from: string | undefined;
+  readonly repository: "ro" | "rw";
+  /** Starts the server (default true); else the container only waits for commands. */
+  readonly serve?: boolean;
+}
+
+/** Makes the container anew on the volume and, if it serves, waits until it answers. */
+export async function startInstance(request: InstanceRequest): Promise<Instance> {
+  const { settings, cluster, volume, from, repository, serve = true } = request;
+  const container = instanceName(settings);
+  await removeInstance(settings);
+  const labels = stackLabels(settings, "recovery");
+  await docker([
+    ...["run", "-d", "--name", container, "--stop-signal", "SIGINT", "--shm-size", "256m", "--init"],
+    ...Object.entries(labels).flatMap(([name, value]) => ["--label", `${name}=${value}`]),
+    ...["-v", `${volume}:${dataFolder}`, ...repositoryMount(cluster.backup.repository, repository)],
+    ...(from === undefined ? [] : ["-v", `${from}:${oldFolder}:ro`]),
+    ...["-p", "127.0.0.1::5432", cluster.image, ...(serve ? [] : ["sleep", "86400"])],
+  ]);
+  const server = { ...access(settings), host: "127.0.0.1", port: await portOf(container) };
+  if (serve)
+    await waitUntilReady(server, 10 * 60_000, () => undefined, { hopeless: () => refuseIfInVain(container) });
+  return { container, server };
+}
+
+/** Stops it cleanly, so that its last segment is archived, and removes it. Nothing to do when there is none. */
+export async function removeInstance(settings: Settings): Promise<void> {
+  const container = instanceName(settings);
+  try {
+    await docker(["stop", "--time", "60", container], { timeoutMs: 120_000 });
+    await docker(["rm", "-f", container]);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}
+
+async function portOf(container: string): Promise<number> {
+  const printed = await docker(["port", container, "5432/tcp"]);
+  return Number(/:(\d+)$/m.exec(printed)?.[1]);
+}
+
+const stateSchema = z.object({
+  recovering: z.boolean(),
+  paused: z.boolean(),
+  replayed: z.string().nullable(),
+  lastCommit: z.string().nullable(),
+});
+export type RecoveryState = z.output<typeof stateSchema>;
+
+/** Where a recovering server is. */
+export async function recoveryState(server: Server): Promise<RecoveryState> {
+  return withClient(server, "postgres", (client) =>
+    rowOf(
+      client,
+      stateSchema,
+      `select pg_is_in_recovery() as recovering,
+              case when pg_is_in_recovery() then pg_get_wal_replay_pause_state() = 'paused' else false end as paused,
+              pg_last_wal_replay_lsn()::text as replayed,
+              to_char(pg_last_xact_replay_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') as "lastCommit"`,
+    ),
+  );
+}
+
+/** Asks again until `done`, for at most `deadlineMs`. @returns the last state. */
+export async function waitForRecovery(
+  server: Server,
+  done: (state: RecoveryState) => boolean,
+  deadlineMs: number,
+  watch: () => Promise<void> = () => Promise.resolve(),
+): Promise<RecoveryState> {
+  const end = Date.now() + deadlineMs;
+  for (let pause = 50; ; pause = Math.min(pause * 2, 1000)) {
+    const state = await recoveryState(server);
+    if (done(state) || Date.now() > end) return state;
+    await watch();
+    await sleep(pause);
+  }
+}

@@ -1,0 +1,44 @@
+import { z } from "zod";
+import { dataFolder } from "../../settings/archive.ts";
+import { docker } from "../docker/run.ts";
+import { writeConfiguration } from "../archive/pgbackrest.ts";
+
+/** How far a recovery on a volume has come; lies in the data directory, never in a base backup. */
+const markSchema = z.object({
+  /** `project/stack`. */
+  stack: z.string(),
+  /** `RecoveryPlan.id`. */
+  plan: z.string(),
+  /** `served`: it was switched to, and holds what users have written since. */
+  state: z.enum(["begun", "promoted", "served"]),
+});
+export type RecoveryMark = z.output<typeof markSchema>;
+
+const file = `${dataFolder}/rollback-recovery.json`;
+
+/** Number of entries of the data directory, and the mark if there is one. */
+export async function readMark(
+  container: string,
+): Promise<{ readonly files: number; readonly mark: RecoveryMark | undefined }> {
+  const script = 'find "$1" -mindepth 1 -maxdepth 1 | wc -l; cat "$2" 2>/dev/null || true';
+  const printed = await docker([
+    "exec",
+    "-u",
+    "postgres",
+    container,
+    "sh",
+    "-c",
+    script,
+    "sh",
+    dataFolder,
+    file,
+  ]);
+  const [count = "0", ...rest] = printed.split("\n");
+  const text = rest.join("\n").trim();
+  const parsed = text === "" ? undefined : markSchema.safeParse(JSON.parse(text));
+  return { files: Number(count), mark: parsed?.success === true ? parsed.data : undefined };
+}
+
+export async function writeMark(container: string, mark: RecoveryMark): Promise<void> {
+  await writeConfiguration(container, file, `${JSON.stringify(mark)}\n`);
+}

@@ -1,0 +1,120 @@
+import { Refusal } from "../../settings/refusal.ts";
+import { stackNames } from "../../settings/stack-names.ts";
+import type { OwnCluster, Settings } from "../../settings/types.ts";
+import type { ObservedContainer } from "../docker/observe.ts";
+import { volumeExists } from "../docker/observe.ts";
+import type { SchemaChange } from "../plan/change.ts";
+import type { World } from "../plan/world.ts";
+import { holdsFinishedCluster } from "./finished.ts";
+import { describeLosses, lostRows } from "./losses.ts";
+import { planRecovery } from "./plan.ts";
+import { refuseRecovery } from "./refusals.ts";
+import type { Move } from "./types.ts";
+import { planUndo } from "./undo.ts";
+import { formatLsn } from "./wal.ts";
+
+/**
+ * Whether the configuration names another volume than the one in use, and what follows from it; undefined: it does not, or there is
+ * no archive to go by and no recovery was asked for. Refuses what cannot be done, with nothing stopped.
+ */
+export async function observeMove(
+  settings: Settings,
+  containers: readonly ObservedContainer[],
+  world: Pick<World, "schema" | "server">,
+): Promise<Move | undefined> {
+  const { cluster, recovery } = settings;
+  if (cluster.kind !== "own") return undefined;
+  const { postgres } = stackNames(settings);
+  const inUse = containers.find(({ name }) => name === postgres)?.dataVolume;
+  if (inUse === undefined || inUse === cluster.volume || !world.server.answers) return undefined;
+  const asked = recovery !== undefined && recovery.volume === cluster.volume;
+  if (asked && recovery.from === inUse && !(await finished(settings, cluster))) {
+    return { kind: "recovery", plan: await planRecovery(settings, cluster, recovery, world.schema) };
+  }
+  if (cluster.backup.schedule === undefined || !(await volumeExists(cluster.volume))) {
+    if (!asked) return undefined;
+    throw refuseRecovery(
+      "VOLUME_IN_USE",
+      `rollback:recovery.from is ${recovery.from}, but the volume in use is ${inUse}.`,
+      `Name the volume in use:  rollback:recovery.from: ${inUse}`,
+    );
+  }
+  const plan = await planUndo(settings, cluster, inUse, world);
+  return plan === undefined ? undefined : { kind: "undo", plan };
+}
+
+async function finished(settings: Settings, cluster: OwnCluster): Promise<boolean> {
+  return (await volumeExists(cluster.volume)) && (await holdsFinishedCluster(settings, cluster));
+}
+
+/** The schemas as they are on the volume gone to. */
+export function schemaAfter(schema: World["schema"], { plan }: Move): World["schema"] {
+  return new Map([...schema].map(([name, state]) => [name, { ...state, version: plan.schema.get(name) }]));
+}
+
+/** Refuses a move whose schema the live release does not fit, and one that leaves writes behind without being told so. */
+export function checkMove(settings: Settings, move: Move, changes: readonly SchemaChange[]): void {
+  const [change] = changes;
+  if (change !== undefined) {
+    const fits = [...settings.releases.values()].filter(({ schema }) =>
+      [...move.plan.schema].every(([database, version]) => schema.get(database) === (version ?? "0")),
+    );
+    const live = fits.at(-1)?.name ?? "RELEASE";
+    const schema = [...move.plan.schema]
+      .map(([database, version]) => `${database}: "${version ?? "0"}"`)
+      .join(", ");
+    throw refuseRecovery(
+      "RECOVERY_SCHEMA",
+      `on ${move.plan.volume} the schema of ${change.database} is ${change.from}, and the live release wants ${change.to}: the same \`up\` would apply again what is being taken back.`,
+      `Change these two lines:\n  rollback:live: { "${live}": 100 }\n  rollback:releases: { "${live}": { schema: { ${schema} }, … } }`,
+    );
+  }
+  checkLaterWrites(settings, move);
+}
+
+/** Refuses a move that would leave writes behind which the configuration does not speak of. */
+function checkLaterWrites({ recovery }: Settings, move: Move): void {
+  const rows = lostRows(move.plan.losses);
+  if (rows === 0 || recovery?.laterWrites !== undefined) return;
+  const lines = describeLosses(move.plan.losses);
+  throw new Refusal({
+    code: "LATER_WRITES",
+    found: `${rows} rows were written to ${move.plan.from} that ${move.plan.volume} would not have: ${lines.slice(0, 6).join("; ")}.`,
+    untouched: `Nothing was stopped; ${move.plan.from} serves on.`,
+    next:
+      move.kind === "recovery"
+        ? "Say what becomes of them:  rollback:recovery.laterWrites: keep (as JSONL and SQL beside the dumps) or drop"
+        : `Say what becomes of them:  rollback:recovery: { volume: ${move.plan.from}, from: ${move.plan.volume}, target: …, laterWrites: keep }  beside  rollback:cluster.volume: ${move.plan.volume}`,
+  });
+}
+
+/** Lines for preview and the beginning of `up`. */
+export function describeMove(move: Move): string[] {
+  const { plan } = move;
+  const losses = describeLosses(plan.losses);
+  const left =
+    losses.length === 0
+      ? ["no row of the application is left behind"]
+      : losses.map((line) => `left behind: ${line}`);
+  if (move.kind === "undo") {
+    return [
+      `the server goes back to ${move.plan.volume}, which was left on timeline ${move.plan.timeline} at ${formatLsn(move.plan.fork)}, on a new timeline`,
+      ...left,
+    ];
+  }
+  const { target, backup, timeline, walBytes } = move.plan;
+  return [
+    `recovery into ${plan.volume}: timeline ${timeline}, ${formatLsn(target.lsn)} ${target.inclusive ? "inclusive" : "exclusive"}, from ${backup.label}`,
+    target.last === undefined
+      ? "no transaction since the base backup is kept"
+      : `last transaction kept: ${target.last.xid} of ${target.last.time}+00`,
+    `${plan.lost.length} transactions are left behind`,
+    ...left,
+    `takes about ${estimate(backup.size, walBytes)} s before anybody waits, most of it for replaying ${Math.ceil(walBytes / 1024 ** 2)} MB of WAL`,
+  ];
+}
+
+/** Seconds: restore at 300 MB/s and 75 ms for each segment of WAL, as measured on two shared cores. */
+function estimate(bytes: number, walBytes: number): number {
+  return Math.ceil(3 + bytes / 300e6 + (walBytes / (16 * 1024 ** 2)) * 0.075);
+}

@@ -1,0 +1,86 @@
+import { z } from "zod";
+import { archiveFolder, runArchive, pgbackrest, serverConfig } from "../archive/pgbackrest.ts";
+import type { Server } from "../database/connection.ts";
+import { withClient } from "../database/connection.ts";
+import { currentTimeline } from "../database/observe.ts";
+import { rowOf } from "../database/query.ts";
+import { refuseIfInVain } from "../docker/in-vain.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Refusal } from "../../settings/refusal.ts";
+import { recoveryState, waitForRecovery, type Instance } from "./instance.ts";
+
+/** Milliseconds until a promotion or its history file is given up. */
+const patience = 120_000;
+
+/**
+ * Ends the recovery where it is paused and waits until the new timeline's history is in the archive: without it the next
+ * recovery would take the same number again. Repeatable.
+ * @returns the new timeline.
+ */
+export async function promote(instance: Instance): Promise<number> {
+  const { server, container } = instance;
+  if ((await recoveryState(server)).recovering) {
+    await withClient(server, "postgres", async (client) => {
+      const { archiving } = await rowOf(
+        client,
+        z.object({ archiving: z.string() }),
+        "select current_setting('archive_mode') as archiving",
+      );
+      // Promoted without archiving, the history would never reach the archive.
+      if (archiving !== "on") throw new Error("the restored server has archive_mode off");
+      await client.query("select pg_wal_replay_resume()");
+    });
+    await waitForRecovery(
+      server,
+      ({ recovering }) => !recovering,
+      patience,
+      () => refuseIfInVain(container),
+    );
+  }
+  await withClient(server, "postgres", async (client) => {
+    // Control file and checkpointer take up the new timeline, and with it archive_timeout.
+    await client.query("checkpoint");
+    for (const setting of recoverySettings) await client.query(`alter system reset ${setting}`);
+    await client.query("select pg_reload_conf()");
+  });
+  return historyArchived(instance);
+}
+
+const recoverySettings = [
+  ...[
+    "recovery_target",
+    "recovery_target_lsn",
+    "recovery_target_time",
+    "recovery_target_xid",
+    "recovery_target_name",
+  ],
+  ...["recovery_target_inclusive", "recovery_target_timeline", "recovery_target_action", "restore_command"],
+];
+
+/** Waits for the history file of the timeline that a server writes. */
+async function historyArchived({ server, container }: Instance): Promise<number> {
+  const timeline = await timelineOf(server);
+  const name = `${timeline.toString(16).toUpperCase().padStart(8, "0")}.history`;
+  const end = Date.now() + patience;
+  while (Date.now() < end) {
+    const listed = await runArchive(
+      container,
+      pgbackrest(serverConfig, "repo-ls", ["--recurse", "archive/main"]),
+    );
+    if (listed.includes(name)) return timeline;
+    await sleep(200);
+  }
+  throw new Refusal({
+    code: "ARCHIVE_FAILED",
+    found: `${name} does not reach the archive (${archiveFolder}).`,
+    untouched: "The volume that was serving is as it was.",
+    next: "Look at the disk of the repository, then run `pulumi up` again.",
+  });
+}
+
+async function timelineOf(server: Server): Promise<number> {
+  const { timeline } = await withClient(server, "postgres", (client) =>
+    rowOf(client, z.object({ timeline: z.number() }), `select ${currentTimeline} as timeline`),
+  );
+  return timeline;
+}

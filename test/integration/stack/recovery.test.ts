@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { docker } from "../../../operations/docker/run.ts";
+import { assertServes, schemaVersions } from "../../support/stack-checks.ts";
+import { createStack, type Config, type ScratchStack } from "../../support/stack.ts";
+
+const quick = { safety: { bake: "0s" }, redis: false } as const;
+
+describe("a recovery to a point in time as an `up`, and its undo", function () {
+  this.timeout(300_000);
+  let stack: ScratchStack;
+  let volume: string;
+  let sum: string;
+
+  const archived = (config: Config, more: object = {}): Config => {
+    const cluster = config["rollback:cluster"] as Record<string, unknown>;
+    const backup = { ...(cluster["backup"] as object), schedule: "0 3 * * *" };
+    return { ...config, "rollback:cluster": { ...cluster, backup, ...more } };
+  };
+  const configure = (live: "1.2.0" | "1.2.1", recovery?: object, dataVolume?: string): Promise<void> =>
+    stack.configure({ ...quick, live: { [live]: 100 }, releases: ["1.2.0", "1.2.1"] }, (config) => ({
+      ...archived(config, dataVolume === undefined ? {} : { volume: dataVolume }),
+      ...(recovery === undefined ? {} : { "rollback:recovery": recovery }),
+    }));
+  const recover = (target: object, live: "1.2.0" | "1.2.1" = "1.2.0", more: object = {}): Promise<void> =>
+    configure(live, { volume, from: stack.volumes.data, target, ...more }, volume);
+  const write = (name: string): Promise<unknown> =>
+    stack.query("meal_planner", "insert into meals (name, slot, calories) values ($1, 'lunch', 100)", [name]);
+  const kept = async (): Promise<unknown[]> =>
+    (await stack.query("meal_planner", "select name from meals order by name")).map(({ name }) => name);
+  const checksum = (): Promise<string> =>
+    docker([
+      ...["run", "--rm", "-v", `${stack.volumes.data}:/v:ro`, "rollback-postgres:17", "sh", "-c"],
+      "cd /v && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum",
+    ]);
+  const refused = async (code: string): Promise<void> => {
+    const { output } = await stack.preview({ expectFailure: true });
+    assert.match(output, new RegExp(`refused ${code}:`));
+  };
+
+  before(async () => {
+    stack = await createStack();
+    volume = `${stack.volumes.data}-2`;
+    await configure("1.2.0");
+    await stack.up();
+    await write("before the release");
+    await configure("1.2.1");
+    await stack.up();
+    await write("after the release");
+  });
+  after(async () => {
+    await stack.cleanup();
+    await docker(["volume", "rm", "-f", volume]);
+  });
+
+  it("archives the WAL and has a base backup after the first up", async () => {
+    const info = await docker([
+      ...["exec", stack.names.postgres, "pgbackrest", "--stanza=main", "info"],
+      "--config=/var/lib/postgresql/data/rollback-pgbackrest.conf",
+    ]);
+    assert.match(info, /status: ok/);
+    assert.match(info, /full backup: /);
+  });
+
+  it("refuses each target that cannot be reached, with its own code and nothing stopped", async () => {
+    for (const [code, target] of [
+      ["NAME_ABSENT", { restorePoint: "nobody" }],
+      ["NAME_ABSENT", { before: "1.2.0" }],
+      ["XID_ABSENT", { xid: "4000000000" }],
+      ["AFTER_LAST_COMMIT", { time: "2199-01-01 00:00:00+00" }],
+      ["AFTER_LAST_COMMIT", { lsn: "FF/0" }],
+      ["BEFORE_BACKUP_END", { time: "2001-01-01 00:00:00+00" }],
+    ] as const) {
+      await recover(target);
+      await refused(code);
+    }
+    await assertServes(stack, "1.2.1");
+  });
+
+  it("refuses a schema that the live release does not fit, and later writes that nobody spoke of", async () => {
+    await recover({ before: "1.2.1" }, "1.2.1");
+    await refused("RECOVERY_SCHEMA");
+    await recover({ before: "1.2.1" });
+    await refused("LATER_WRITES");
+  });
+
+  it("says in a preview where it ends and what is left behind", async () => {
+    await recover({ before: "1.2.1" }, "1.2.0", { laterWrites: "keep" });
+    const { output } = await stack.preview();
+    assert.match(output, /recovery into \S+: timeline 1, \S+ exclusive/);
+    assert.match(output, /left behind: meal_planner public\.meals: 1 inserted/);
+    assert.doesNotMatch(
+      output,
+      /postgresql:index:(Database|Schema|Grant|Extension) .*(delete|replace)|postgresql:index:Role .*(delete(?!\[retain\])|replace)/,
+    );
+  });
+
+  it("recovers beside the volume in use and serves from there, exactly before the release", async () => {
+    const { output } = await stack.up();
+    assert.match(output, /kept \d+ rows that were written later/);
+    await assertServes(stack, "1.2.0");
+    assert.deepEqual(await kept(), ["before the release"]);
+    assert.deepEqual(await schemaVersions(stack), { meal_planner: "20", mealie: "4" });
+    const events = await stack.query(
+      "meal_planner",
+      "select kind from rollback.event order by id desc limit 1",
+    );
+    assert.deepEqual(events, [{ kind: "recovered" }]);
+    sum = await checksum();
+  });
+
+  it("finds nothing to do afterwards, and keeps the old volume as it was", async () => {
+    await stack.up({ args: ["--expect-no-changes"] });
+    assert.equal(await checksum(), sum);
+  });
+
+  it("refuses the way back to the old volume once there are later writes, and goes it when told what becomes of them", async () => {
+    await write("after the recovery");
+    await configure("1.2.1");
+    await refused("LATER_WRITES");
+    const recovery = { volume, from: stack.volumes.data, target: { before: "1.2.1" }, laterWrites: "drop" };
+    await configure("1.2.1", recovery);
+    await stack.up();
+    await assertServes(stack, "1.2.1");
+    assert.deepEqual(await kept(), ["after the release", "before the release"]);
+    const timeline = await stack.query(
+      "postgres",
+      "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int as now",
+    );
+    assert.deepEqual(timeline, [{ now: 3 }]);
+  });
+});
