@@ -20,6 +20,11 @@ export async function schemaPlan(context: RunContext): Promise<SchemaPlan> {
     release: heaviest(context),
     observe: observer(adminConnections(context)),
     budgetMs: lockBudget(settings),
+    limits: {
+      archiveMs: settings.safety.archive,
+      opaque: settings.safety.opaque,
+      allow: { archive: "rollback:safety: { archive: 10m }", opaque: "rollback:safety: { opaque: accept }" },
+    },
   });
 }
 

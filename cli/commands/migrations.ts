@@ -44,6 +44,8 @@ interface Change extends Common, Aim {
   readonly statementTimeout: number;
   readonly allowDrift: boolean;
   readonly allowDifference: boolean;
+  readonly archiveBudget: number;
+  readonly acceptOpaque: boolean;
 }
 
 /** `rollback migrations …`: the engine of the schema for a database that belongs to no stack. */
@@ -119,6 +121,8 @@ function timing(command: Command): Command {
     .option("--release <name>", "what the ledger records the migrations for", "by hand")
     .option("--allow-drift", "go on although the schema was changed by hand", false)
     .option("--allow-difference", "go on although a reversal does not restore the schema", false)
+    .option("--archive-budget <s>", "longest time for keeping what a reversal destroys", whole, 60)
+    .option("--accept-opaque", "take back also what only a DO block or a call knows", false)
     .option("--dry-run", "show the plan and change nothing", false);
 }
 
@@ -164,6 +168,11 @@ function changeOptions(options: Change): ChangeOptions {
     statementTimeoutMs: options.statementTimeout,
     onDrift: options.allowDrift ? "note" : "refuse",
     onDifference: options.allowDifference ? "warn" : "refuse",
+    limits: {
+      archiveMs: options.archiveBudget * 1000,
+      opaque: options.acceptOpaque ? "accept" : "refuse",
+      allow: { archive: "--archive-budget SECONDS", opaque: "--accept-opaque" },
+    },
     warn: (line) => console.error(line),
     say: (line) => console.error(line),
   };

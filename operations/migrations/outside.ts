@@ -17,6 +17,7 @@ import { layoutReader, readMigrations } from "./layouts/index.ts";
 import type { LayoutReader } from "./layouts/layout.ts";
 import { observeDatabase } from "./observe.ts";
 import type { Way } from "./plan.ts";
+import type { Limits } from "./limits.ts";
 import { observer, planSchemaChange } from "./schema-plan.ts";
 import type { SchemaPlan } from "./schema-plan.ts";
 import { quoteName } from "./sql/names.ts";
@@ -94,6 +95,8 @@ export interface ChangeOptions extends CarryOutOptions {
   /** What the ledger records for what is applied. */
   readonly release: string;
   readonly onDrift: "refuse" | "note";
+  /** How far reversals may go; default: as far as they take. */
+  readonly limits?: Limits;
   /** A line for the person who waits. */
   readonly say: (line: string) => void;
 }
@@ -146,6 +149,7 @@ export async function changeOutside(
       owner: () => owner,
       onDrift: options.onDrift,
       way,
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
     },
     open,
     {

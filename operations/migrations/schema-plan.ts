@@ -3,6 +3,7 @@ import { ownerRole } from "../../settings/names.ts";
 import type { Database } from "../../settings/types.ts";
 import { buildsOn, withBoundaries } from "./boundaries.ts";
 import { unfinished } from "./failures.ts";
+import { refuseBeyond, type Limits } from "./limits.ts";
 import { filesAside, layoutReader, readMigrations } from "./layouts/index.ts";
 import { drift, observeDatabase, tableSizes } from "./observe.ts";
 import type { Connect } from "./connect.ts";
@@ -50,6 +51,8 @@ export interface SchemaRequest {
   readonly budgetMs?: number;
   /** See `DatabaseRequest`. */
   readonly way?: Way;
+  /** How far reversals may go; default: as far as they take. */
+  readonly limits?: Limits;
 }
 
 /**
@@ -79,7 +82,9 @@ export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPl
   const sizes = new Map<string, ReadonlyMap<string, TableSize>>();
   for (const { database, plan } of planned) {
     const tables = destroyed(plan);
-    if (tables.length > 0) sizes.set(database.name, await request.observe.sizes(database, tables));
+    const found = tables.length === 0 ? undefined : await request.observe.sizes(database, tables);
+    if (found !== undefined) sizes.set(database.name, found);
+    if (request.limits !== undefined) refuseBeyond(plan, found ?? new Map<string, never>(), request.limits);
   }
   return { release: request.release, databases: planned.map(({ plan }) => plan), sizes };
 }

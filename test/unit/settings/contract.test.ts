@@ -166,6 +166,8 @@ describe("the stack configuration", () => {
       bake: 60_000,
       onBadBake: "fail",
       onDifference: "refuse",
+      archive: 15_000,
+      opaque: "refuse",
       rehearsal: "off",
     });
     assert.deepEqual(

@@ -329,6 +329,18 @@ export const others: readonly Mistake[] = [
     says: 'found "rollback"; allowed: refuse or warn',
   },
   {
+    at: ["safety", "archive"],
+    value: "25h",
+    key: "rollback:safety.archive",
+    says: 'found "25h"; allowed: a duration from 0s to 24h',
+  },
+  {
+    at: ["safety", "opaque"],
+    value: "allow",
+    key: "rollback:safety.opaque",
+    says: 'found "allow"; allowed: refuse or accept',
+  },
+  {
     at: ["safety", "rehearsal"],
     value: true,
     key: "rollback:safety.rehearsal",
