@@ -97,6 +97,8 @@ async function runStatements(
     } else {
       const part = {
         ...step,
+        // Verified once, when all of it is done.
+        verify: undefined,
         script: { ...step.script, changesSettings: false, statements: group.map(inSession) },
       };
       const pending = at.done === 0 ? await pendingArchives(client, plan) : new Set<string>();
@@ -200,6 +202,11 @@ async function close(
   context: RunContext,
   options: TransactionOptions,
 ): Promise<void> {
+  if (step.verify !== undefined) {
+    const verified = { ...step, script: { ...step.script, changesSettings: false, statements: [] } };
+    const nothing = { empty: new Set<string>(), pending: new Set<string>() };
+    await runBatch(client, { steps: [verified], look: false }, 1, plan, context, options, nothing);
+  }
   await track(client, plan, context);
   if (step.direction === "reverse") await recordEnded(client, [step.version], "reversed");
   const after = await readCatalogue(client, context.tracking);

@@ -3,7 +3,7 @@ import type { LayoutReader } from "./layouts/layout.ts";
 import { difference } from "./difference.ts";
 import { applicationOrder, migrationOrder, position } from "./order.ts";
 import { appliedOf } from "./layouts/layout.ts";
-import { classOf, stepOf } from "./steps.ts";
+import { classOf, stepOf, verification } from "./steps.ts";
 import type { Step } from "./steps.ts";
 import type { Boundary, LedgerRow, Migration, Observed, StepClass, TrackedRow } from "./types.ts";
 
@@ -305,7 +305,8 @@ function forwardStep(database: string, file: Migration): Step {
     sql: file.up,
     source: "file",
   });
-  return { ...step, migration: file };
+  const verify = verification(file.verify ?? "", `${database} ${file.version} (verify)`);
+  return { ...step, migration: file, ...(verify.length === 0 ? {} : { verify }) };
 }
 
 function knownVersion(

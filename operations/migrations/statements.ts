@@ -47,6 +47,13 @@ export function stepsSql(
       lines.push(...wrap(keeping.before), statement.sql, ...wrap(keeping.after));
     }
     if (step.script.changesSettings) lines.push("RESET ALL", preamble(context));
+    if (step.verify !== undefined)
+      lines.push(
+        "SAVEPOINT rollback_verify",
+        ...step.verify,
+        "ROLLBACK TO rollback_verify",
+        "RELEASE rollback_verify",
+      );
     lines.push(...wrap(atEnd(step, context, again)));
   }
   lines.push("SET LOCAL ROLE NONE");

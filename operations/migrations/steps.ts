@@ -1,6 +1,7 @@
 import type { Lock, LockMode } from "./sql/locks.ts";
 import { stronger } from "./sql/locks.ts";
 import { quoteName } from "./sql/names.ts";
+import { parseScript } from "./sql/parse.ts";
 import { understand } from "./sql/script.ts";
 import type { Script } from "./sql/script.ts";
 import type { Migration, StepClass } from "./types.ts";
@@ -17,6 +18,8 @@ export interface Step {
   readonly source: "file" | "ledger";
   readonly script: Script;
   readonly class: StepClass;
+  /** Statements that raise an error unless the migration is in place; they leave nothing behind. */
+  readonly verify?: readonly string[] | undefined;
   /** Why it runs outside of the transaction of the others, committed statement by statement; undefined: it does not. */
   readonly alone?: string;
   /** Row in `rollback.migration` that a reversal ends; undefined: adopted in the same run. */
@@ -46,6 +49,11 @@ export function stepOf(of: {
     script,
     class: scriptClass(script),
   };
+}
+
+/** The statements of a verify script; its own BEGIN and ROLLBACK are left out, as it is undone anyway. */
+export function verification(sql: string, where: string): string[] {
+  return parseScript(sql, where).flatMap((each) => ("TransactionStmt" in each.node ? [] : [each.sql]));
 }
 
 /** What SQL does, judged by itself. */
