@@ -332,7 +332,7 @@ export const others: readonly Mistake[] = [
     at: ["safety", "archive"],
     value: "25h",
     key: "rollback:safety.archive",
-    says: 'found "25h"; allowed: a duration from 0s to 24h',
+    says: 'found "25h"; allowed: a duration with its unit (ms, s, m or h), such as "30s", from 0s to 24h',
   },
   {
     at: ["safety", "opaque"],
