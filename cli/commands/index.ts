@@ -5,6 +5,7 @@ import { backup } from "./backup.ts";
 import { decide } from "./decide.ts";
 import { draft } from "./draft.ts";
 import { migrations } from "./migrations.ts";
+import { monitor } from "./monitor.ts";
 import { prune } from "./prune.ts";
 import { restore } from "./restore.ts";
 import { status } from "./status.ts";
@@ -19,6 +20,7 @@ export const commands: readonly Register[] = [
   verification,
   decide,
   backup,
+  monitor,
   migrations,
   draft,
   archives,

@@ -74,7 +74,7 @@ export async function measure(
     routerAttempts(settings, world, window),
     answers ? lookAtData(settings, arrival(runs, live)) : { damage: [], written: undefined },
     dumpsOf(settings, world),
-    answers && previous !== undefined ? wayBack(settings, world, live, previous) : undefined,
+    answers && previous !== undefined ? measureWayBack(settings, world, live, previous) : undefined,
   ]);
   const newest = dumps.find(({ whole }) => whole);
   return {
@@ -159,7 +159,8 @@ async function dumpsOf(settings: Settings, world: World): ReturnType<typeof list
   return withHelper({ image, repository, server: undefined, prefix: names.network, labels }, list);
 }
 
-async function wayBack(
+/** What going from one release back to another means. Changes nothing. */
+export async function measureWayBack(
   settings: Settings,
   world: World,
   live: string,
