@@ -8,9 +8,12 @@ import { runningReleases } from "../operations/plan/change.ts";
 import { stackLabels } from "../settings/stack-names.ts";
 import { beginMove } from "./recovery.ts";
 import type { RunContext } from "./context.ts";
-import type { EffectDefinition } from "./effect.ts";
+import type { EffectDefinition, EffectRun } from "./effect.ts";
 
-/** A verified dump and a restore point, before a schema changes; the counts that verification compares with. */
+/**
+ * A verified dump and a restore point, before a schema changes; with a WAL archive a restore point before every other release,
+ * too, so that "before 1.3.0" can be recovered to. And the counts that verification compares with.
+ */
 export const backup: EffectDefinition = {
   name: "backup",
   preview: ({ context, say }) => {
@@ -24,20 +27,27 @@ export const backup: EffectDefinition = {
     await beginMove(run);
     if (!context.change.dump) {
       say("no schema changes: no dump");
+      if (archives(context) && context.change.arriving.length > 0) await setRestorePoint(run);
       return;
     }
     const dump = await dumpAll(context, run.status);
     context.notes.dump = dump.where;
     say(`dump of ${dumped(context).join(", ")}: ${dump.summary}`);
-    const point = await createRestorePoint(
-      access(context.settings),
-      `before-${context.revision}`,
-      context.session,
-    );
-    context.notes.restorePoints.push(point.name);
-    say(`restore point ${point.name} at ${point.lsn}, timeline ${point.timeline}`);
+    await setRestorePoint(run);
   },
 };
+
+async function setRestorePoint({ context, say }: EffectRun): Promise<void> {
+  const { settings, revision, session, notes } = context;
+  const point = await createRestorePoint(access(settings), `before-${revision}`, session);
+  notes.restorePoints.push(point.name);
+  say(`restore point ${point.name} at ${point.lsn}, timeline ${point.timeline}`);
+}
+
+/** Whether there is a WAL to recover from, of a server that has served before. */
+function archives({ settings: { cluster }, world }: RunContext): boolean {
+  return cluster.kind === "own" && cluster.backup.schedule !== undefined && world.journal !== undefined;
+}
 
 /** All databases that exist: one dump of one moment of the stack is worth more than a part of it. */
 function dumped({ settings, world }: RunContext): string[] {

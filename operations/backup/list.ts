@@ -21,7 +21,12 @@ export async function listDumps(place: DumpPlace, stack: string): Promise<Listed
 export function dumpsOf(stack: string, printed: string): ListedDump[] {
   return parseListing(printed)
     .filter(({ name, manifest }) => isDumpOf(stack, name) && manifest.stack === stack)
-    .sort((a, b) => (a.name < b.name ? 1 : -1));
+    .sort((a, b) => compare(b.manifest.startedAt, a.manifest.startedAt) || compare(b.name, a.name));
+}
+
+/** ISO times as they follow one another; names hold whole seconds, and two dumps may begin in one. */
+function compare(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0;
 }
 
 /** `$1` folder, `$2` stack, `$3` name of the manifest. Prints per dump: record separator, name, unit separator, manifest, unit separator, sizes. */
@@ -90,13 +95,13 @@ export async function verifyDump(
 }
 
 /**
- * The dumps to remove so that the newest `keep` whole ones stay, at least one. Damaged ones do not count as kept, and go once
+ * Of dumps, newest first, those to remove so that the newest `keep` whole ones stay, at least one. Damaged ones do not count as kept, and go once
  * they are older than all that stay; while nothing whole is there, nothing goes. Pure.
  */
 export function dumpsToRemove(dumps: readonly Pick<ListedDump, "name" | "whole">[], keep: number): string[] {
   const kept = dumps.filter(({ whole }) => whole).slice(0, Math.max(1, Math.floor(keep)));
   const oldest = kept.at(-1);
-  return oldest === undefined ? [] : dumps.filter(({ name }) => name < oldest.name).map(({ name }) => name);
+  return oldest === undefined ? [] : dumps.slice(dumps.indexOf(oldest) + 1).map(({ name }) => name);
 }
 
 /** Removes what `dumpsToRemove` names. @returns their names. */

@@ -20,7 +20,7 @@ export async function removeOrphanContainer(name: string, stack: string): Promis
   if (found.Config?.Labels?.["rollback.stack"] !== stack) throw taken("container", name, stack);
   // Stopped in order: it may be a server with data.
   await docker(["stop", "--time", "60", name], { timeoutMs: 120_000 });
-  await docker(["rm", "-f", name]);
+  await docker(["rm", "-f", "-v", name]);
 }
 
 /** As `removeOrphanContainer`, for the network; one with containers in it is refused as `NETWORK_IN_USE`. */

@@ -74,7 +74,7 @@ describe("the shares of two live releases", function () {
 
   it("send a client on when the containers of its release are gone", async () => {
     const dead = await gateway.upstream("1.2.1");
-    await docker(["rm", "-f", dead.container]);
+    await docker(["rm", "-f", "-v", dead.container]);
     const plan: GatewayPlan = { ...gateway.plan(old, dead), sticky: { by: "header", name: "x-user-id" } };
     await applyRoutes(gateway.router, routerConfig(plan), "test");
     for (const user of users.slice(0, 6)) assert.equal(await releaseFor({ "x-user-id": user }), "1.2.0");

@@ -131,7 +131,7 @@ describe("the gateway", function () {
 
     it("passes over a container that is gone, and says so in the log", async () => {
       const dead = await gateway.upstream("1.2.1");
-      await docker(["rm", "-f", dead.container]);
+      await docker(["rm", "-f", "-v", dead.container]);
       await gateway.route(old, dead);
       const all = await Promise.all([1, 2, 3, 4].map(() => ask(gateway.url, { method: "POST", body: "x" })));
       assert.deepEqual(

@@ -166,7 +166,7 @@ describe("break glass: backend and passphrase are gone", function () {
     assert.equal(await sql(newest, "meal_planner", server), "20");
     assert.equal(await sql(newest, "mealie", server), "4");
     await refused(["server", dump, stack.volumes.data], /holds something else/);
-    await docker(["rm", "-f", server]);
+    await docker(["rm", "-f", "-v", server]);
   });
 
   it("hands the stack over to a new backend with a new passphrase and new secrets", async () => {
@@ -200,7 +200,7 @@ describe("break glass: backend and passphrase are gone", function () {
       const listed = await docker([...kind, "-q", "--filter", `label=rollback.stack=${stack.label}`]);
       return listed.split("\n").filter((name) => name !== "" && name !== stack.volumes.dumps);
     };
-    await docker(["rm", "-f", ...(await left(["ps", "-a"]))]);
+    await docker(["rm", "-f", "-v", ...(await left(["ps", "-a"]))]);
     await docker(["network", "rm", ...(await left(["network", "ls"]))]);
     await docker(["volume", "rm", ...(await left(["volume", "ls"]))]);
     await rm(path.join(stack.folder, "state"), { recursive: true });

@@ -128,4 +128,13 @@ describe("a recovery to a point in time as an `up`, and its undo", function () {
     );
     assert.deepEqual(timeline, [{ now: 3 }]);
   });
+
+  it("sets a restore point before a release without migrations, too", async () => {
+    await stack.configure({ ...quick, live: { "1.2.3": 100 }, releases: ["1.2.1", "1.2.3"] }, (config) =>
+      archived(config),
+    );
+    const { output } = await stack.up();
+    assert.match(output, /no schema changes: no dump/);
+    assert.match(output, /restore point before-\S+ at \S+, timeline 3/);
+  });
 });

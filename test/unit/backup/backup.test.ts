@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { dumpsToRemove, parseListing } from "../../../operations/backup/list.ts";
+import { dumpsOf, dumpsToRemove, parseListing } from "../../../operations/backup/list.ts";
 import {
   countEntries,
   databaseFolder,
@@ -145,15 +145,30 @@ describe("what the tools print", () => {
     assert.deepEqual(countEntries(list), { entries: 2, tables: 1 });
   });
 
+  const manifest = {
+    ...{ format: 1, stack: "s", revision: "r", releases: [], startedAt: "2026-11-22T23:32:49.123Z" },
+    ...{ finishedAt: "2026-11-22T23:32:50.123Z", databases: [], globals: "globals.sql" },
+    server: { version: "17", systemIdentifier: "1", timeline: 1, lsn: "0/1" },
+    files: [{ path: "globals.sql", bytes: 5, sha256: sum("c") }],
+  };
+  const record = (name: string, text: string, sizes: string): string => `\x1e${name}\x1f${text}\x1f${sizes}`;
+
+  it("becomes dumps by the moment they began, also of one second, whatever their runs are called", () => {
+    const at = (ms: string): string =>
+      JSON.stringify({ ...manifest, startedAt: `2026-11-22T23:32:49.${ms}Z` });
+    const printed = [
+      record("s-20261122T233249Z-aaaa", at("900"), "5 globals.sql\n"),
+      record("s-20261122T233249Z-ffff", at("100"), "5 globals.sql\n"),
+    ];
+    for (const order of [printed, printed.toReversed()]) {
+      assert.deepEqual(
+        dumpsOf("s", order.join("")).map(({ name }) => name.slice(-4)),
+        ["aaaa", "ffff"],
+      );
+    }
+  });
+
   it("becomes dumps; what is no manifest is none", () => {
-    const manifest = {
-      ...{ format: 1, stack: "s", revision: "r", releases: [], startedAt: "2026-11-22T23:32:49.123Z" },
-      ...{ finishedAt: "2026-11-22T23:32:50.123Z", databases: [], globals: "globals.sql" },
-      server: { version: "17", systemIdentifier: "1", timeline: 1, lsn: "0/1" },
-      files: [{ path: "globals.sql", bytes: 5, sha256: sum("c") }],
-    };
-    const record = (name: string, text: string, sizes: string): string =>
-      `\x1e${name}\x1f${text}\x1f${sizes}`;
     const dumps = parseListing(
       record("one", JSON.stringify(manifest), "5 globals.sql\n") +
         record("cut", JSON.stringify(manifest), "4 globals.sql\n") +
