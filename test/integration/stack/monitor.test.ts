@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { docker } from "../../../operations/docker/run.ts";
 import { liveIn } from "../../../operations/stack-file/live.ts";
@@ -40,6 +41,8 @@ describe("rollback monitor", function () {
     await docker(["stop", "--time", "1", failed.name]);
     // Together: each waits a second for a container that is not there.
     await Promise.all(Array.from({ length: 60 }, () => askStack(stack, "/api/logs")));
+    // The router writes its log once a second.
+    await sleep(1_200);
     const { exitCode, all } = await monitor();
     assert.equal(exitCode, 0, all);
     assert.match(all, /going back to 1\.2\.1: bake 1\.2\.3: .*more than 5 % errors/);
