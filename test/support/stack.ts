@@ -201,7 +201,7 @@ export async function createStack(options: ScratchOptions = {}): Promise<Scratch
         return rows;
       }),
     write: (name, text) => writeFile(path.resolve(cwd, name), text),
-    git: async (...args) => (await execa("git", args, { cwd, env: author })).stdout,
+    git: async (...args) => (await execa("git", args, { cwd })).stdout,
     kill,
     async cleanup() {
       await Promise.all([...running].map(kill));
@@ -216,7 +216,12 @@ export async function createStack(options: ScratchOptions = {}): Promise<Scratch
       // Through standard input: arguments can be read by every user of the machine.
       await pulumi(["config", "set", "--secret", "--path", `rollback:secrets.${name}`], { input: value });
     }
-    if (options.git) await scratch.git("init", "--quiet", "--initial-branch", "main");
+    if (options.git) {
+      await scratch.git("init", "--quiet", "--initial-branch", "main");
+      // In the repository itself: whoever commits or reverts in it later needs an author, too, and a new machine has none.
+      await scratch.git("config", "user.name", "Demo");
+      await scratch.git("config", "user.email", "demo@example.org");
+    }
     return scratch;
   } catch (error) {
     await scratch.cleanup();
@@ -238,14 +243,6 @@ async function endOrphans(orphans: readonly Process[]): Promise<void> {
     }
   }
 }
-
-/** A repository's author without asking the machine's own configuration. */
-const author = {
-  GIT_AUTHOR_NAME: "Demo",
-  GIT_AUTHOR_EMAIL: "demo@example.org",
-  GIT_COMMITTER_NAME: "Demo",
-  GIT_COMMITTER_EMAIL: "demo@example.org",
-};
 
 async function choosePorts(wanted: ScratchOptions["ports"]): Promise<ScratchStack["ports"]> {
   const [planner = 0, mealie = 0, postgres = 0] = await freePorts(3);
