@@ -19,6 +19,7 @@ import { writeLive } from "../operations/stack-file/live.ts";
 import { verify } from "../operations/verification/verify.ts";
 import { Refusal } from "../settings/refusal.ts";
 import { stackLabel } from "../settings/names.ts";
+import { assertStillOurs } from "./claim.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition, EffectRun } from "./effect.ts";
 
@@ -103,6 +104,8 @@ async function unproven(context: RunContext, wrong: readonly Check[]): Promise<R
   const former =
     change.schema.length === 0 && world.move === undefined ? formerRoutes(settings, world) : undefined;
   if (former !== undefined) {
+    // A bake is long: its engine may have been killed meanwhile, and the stack be a later run's.
+    await assertStillOurs(context);
     await openRoles(access(settings), former.roles);
     await applyRoutes(names.router, former.config, revision);
     return new Refusal({
