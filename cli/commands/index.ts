@@ -7,6 +7,7 @@ import { draft } from "./draft.ts";
 import { migrations } from "./migrations.ts";
 import { monitor } from "./monitor.ts";
 import { prune } from "./prune.ts";
+import { recover } from "./recover.ts";
 import { restore } from "./restore.ts";
 import { status } from "./status.ts";
 import { verification } from "./verification.ts";
@@ -20,6 +21,7 @@ export const commands: readonly Register[] = [
   verification,
   decide,
   backup,
+  recover,
   monitor,
   migrations,
   draft,

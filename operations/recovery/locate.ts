@@ -109,10 +109,7 @@ interface Search {
 
 /** The newest base backup from which the target can be reached. */
 async function search({ reader, backups, way, target, end, archived }: Search): Promise<Located> {
-  const usable = backups.filter(({ timeline, startLsn, stopLsn }) => {
-    const on = timelineAt(way, parseLsn(stopLsn));
-    return timeline === on || timeline === timelineAt(way, parseLsn(startLsn));
-  });
+  const usable = usableBackups(backups, way);
   let failure: Failure = { failure: "absent" };
   for (const backup of [...usable].reverse()) {
     const from = segmentStart(segmentName(backup.timeline, parseLsn(backup.startLsn)));
@@ -127,6 +124,14 @@ async function search({ reader, backups, way, target, end, archived }: Search): 
     if (failure.failure === "late" || failure.failure === "duplicate") break;
   }
   throw refusalOf(target, failure, usable);
+}
+
+/** Base backups that lie on the way. Pure. */
+function usableBackups(backups: readonly BaseBackup[], way: readonly Branch[]): BaseBackup[] {
+  return backups.filter(({ timeline, startLsn, stopLsn }) => {
+    const on = timelineAt(way, parseLsn(stopLsn));
+    return timeline === on || timeline === timelineAt(way, parseLsn(startLsn));
+  });
 }
 
 function compileWith(

@@ -1,16 +1,8 @@
 import { z } from "zod";
-import { archiveConfigName, dataFolder } from "../../settings/archive.ts";
-import { Refusal } from "../../settings/refusal.ts";
+import { dataFolder } from "../../settings/archive.ts";
 import { stackLabel } from "../../settings/names.ts";
 import { stackLabels } from "../../settings/stack-names.ts";
 import type { OwnCluster, Settings } from "../../settings/types.ts";
-import {
-  archiveConfiguration,
-  runArchive,
-  serverConfig,
-  writeConfiguration,
-  pgbackrest,
-} from "../archive/pgbackrest.ts";
 import type { Say } from "../database/connection.ts";
 import { withClient } from "../database/connection.ts";
 import { rowsOf } from "../database/query.ts";
@@ -19,8 +11,8 @@ import { refuseIfInVain } from "../docker/in-vain.ts";
 import { removeInstance, startInstance, waitForRecovery, type Instance } from "./instance.ts";
 import { readMark, writeMark } from "./mark.ts";
 import type { RecoveryPlan } from "./types.ts";
-import { oldFolder } from "./reader.ts";
 import { refuseRecovery } from "./refusals.ts";
+import { restoreBackup } from "./restore.ts";
 import { formatLsn, parseLsn } from "./wal.ts";
 
 export interface RecoveryRequest {
@@ -83,44 +75,14 @@ async function emptyVolume(container: string, settings: Settings, plan: Recovery
 }
 
 async function restore(container: string, { settings, cluster, plan }: RecoveryRequest): Promise<void> {
-  const config = "/dev/shm/pgbackrest.conf";
-  await writeConfiguration(container, config, archiveConfiguration(cluster.backup, settings.secrets));
   const mark = `${dataFolder}/rollback-recovery.json`;
   // pgBackRest restores only into an empty folder; the mark waits outside meanwhile.
   await docker(["exec", "-u", "postgres", container, "mv", mark, "/dev/shm/mark"]);
   try {
-    await runArchive(container, pgbackrest(config, "restore", restoreOptions(plan)));
-  } catch (error) {
-    const words = error instanceof Refusal ? error.details.found : "";
+    await restoreBackup(container, cluster, settings.secrets, plan);
+  } finally {
     await docker(["exec", "-u", "postgres", container, "mv", "/dev/shm/mark", mark]);
-    throw refuseRecovery(
-      /no space left/i.test(words) ? "NO_SPACE" : "MANIFEST_BAD",
-      `the base backup ${plan.backup.label} cannot be restored: ${words}`,
-      "Choose a target after another base backup, or restore a dump. Make a new base backup now:  npx rollback backup --type full",
-      error,
-    );
   }
-  await docker(["exec", "-u", "postgres", container, "mv", "/dev/shm/mark", mark]);
-  await writeConfiguration(container, serverConfig, archiveConfiguration(cluster.backup, settings.secrets));
-  const raised = [...plan.parameters].map(([name, value]) => `${name} = ${value}\n`).join("");
-  await docker(
-    ["exec", "-i", "-u", "postgres", container, "sh", "-c", `cat >> ${dataFolder}/postgresql.auto.conf`],
-    {
-      input: raised,
-    },
-  );
-}
-
-/** Options of `pgbackrest restore`; pure. The set is always named: by itself pgBackRest takes the newest for some targets. */
-export function restoreOptions({ backup, target, timeline }: RecoveryPlan): string[] {
-  const get = `pgbackrest --config=${dataFolder}/${archiveConfigName} --stanza=main archive-get %f "%p"`;
-  return [
-    ...[`--set=${backup.label}`, "--type=lsn", `--target=${formatLsn(target.lsn)}`],
-    ...(target.inclusive ? [] : ["--target-exclusive"]),
-    ...[`--target-timeline=${timeline}`, "--target-action=pause"],
-    // What a killed source did not archive is still on its volume.
-    `--recovery-option=restore_command=${get} || cp ${oldFolder}/pg_wal/%f "%p"`,
-  ];
 }
 
 /** Milliseconds for replay: it takes as long as it takes, but a server that has ended is not waited for. */

@@ -35,12 +35,13 @@ export function branches(timeline: number, history: string): Branch[] {
 }
 
 /**
- * Names of all segments from a position to another along the way, in order. Where a timeline forks the segment of the fork
+ * Names of all segments from a position to just before another along the way, in order: right after a switch the position is that
+ * of a segment which is not there yet. Where a timeline forks the segment of the fork
  * belongs to both, and the newer one's copy begins with what the older one holds: recovery reads that. Pure.
  */
 export function segmentsAlong(way: readonly Branch[], from: bigint, to: bigint): string[] {
   const names: string[] = [];
-  for (let lsn = (from / segmentBytes) * segmentBytes; lsn <= to; lsn += segmentBytes) {
+  for (let lsn = (from / segmentBytes) * segmentBytes; lsn < to; lsn += segmentBytes) {
     const branch = way.find(({ until }) => until === undefined || until >= lsn + segmentBytes) ?? way.at(-1);
     if (branch !== undefined) names.push(segmentName(branch.timeline, lsn));
   }

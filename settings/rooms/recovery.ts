@@ -6,7 +6,8 @@ import { instant } from "../units.ts";
 
 const kinds = "before, restorePoint, time, xid, lsn";
 
-const target = strict(
+/** How far back; exactly one of five ways to say it. */
+export const recoveryTarget = strict(
   {
     before: optional(releaseName),
     restorePoint: optional(text("the name of a restore point, at most 63 characters", /^[^\0]{1,63}$/)),
@@ -36,7 +37,7 @@ const target = strict(
 export const recovery = strict({
   volume: volumeName,
   from: volumeName,
-  target,
+  target: recoveryTarget,
   laterWrites: optional(oneOf(["keep", "drop"])),
 }).superRefine(({ volume, from }, context) => {
   if (volume === from)

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import path from "node:path";
+import { execa } from "execa";
+import { z } from "zod";
 import { docker } from "../../../operations/docker/run.ts";
 import { assertServes, schemaVersions } from "../../support/stack-checks.ts";
 import { createStack, type Config, type ScratchStack } from "../../support/stack.ts";
@@ -92,6 +95,22 @@ describe("a recovery to a point in time as an `up`, and its undo", function () {
       output,
       /postgresql:index:(Database|Schema|Grant|Extension) .*(delete|replace)|postgresql:index:Role .*(delete(?!\[retain\])|replace)/,
     );
+  });
+
+  it("shows on the command line what was there before the release, before anything is taken back", async () => {
+    const command = path.join(import.meta.dirname, "../../../cli/rollback.mjs");
+    const rollback = async (...args: string[]): Promise<string> =>
+      (
+        await execa(process.execPath, [command, "recover", "look", ...args, "--stack", stack.stack], {
+          cwd: path.join(stack.folder, "project"),
+          env: stack.env,
+        })
+      ).stdout;
+    const shown = await rollback("--at", "before=1.2.1", "--json", "--sql", "select name from meals");
+    assert.deepEqual(z.object({ rows: z.unknown() }).parse(JSON.parse(shown)).rows, [
+      { name: "before the release" },
+    ]);
+    assert.match(await rollback("--end"), /removed/);
   });
 
   it("recovers beside the volume in use and serves from there, exactly before the release", async () => {

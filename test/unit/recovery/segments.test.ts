@@ -29,6 +29,13 @@ describe("the way through timelines", () => {
     ]);
   });
 
+  it("ends before a segment that is not there yet, as right after a switch", () => {
+    const alone = branches(1, "");
+    assert.deepEqual(segmentsAlong(alone, parseLsn("0/5000028"), parseLsn("0/6000000")), [
+      "000000010000000000000005",
+    ]);
+  });
+
   it("knows on which timeline a position lies", () => {
     assert.deepEqual(
       ["0/3879350", "0/3879360", "0/6000000"].map((lsn) => timelineAt(way, parseLsn(lsn))),
