@@ -66,7 +66,7 @@ function atEnd(step: Step, { run }: RunContext, again: boolean): string[] {
   const of = literal(step.version);
   if (again) return [`SELECT rollback.put_back_of(${of}, ${literal(run)})`];
   const inPlace = step.script.statements.some(({ losses }) =>
-    losses.some((loss) => loss.kind !== "object" && (loss.how === "update" || loss.how === "retype")),
+    losses.some((loss) => loss.kind === "rows" || (loss.kind === "column" && loss.how === "retype")),
   );
   return step.direction === "reverse" && inPlace
     ? [`SELECT rollback.note_after(${literal(run)}, ${of})`]

@@ -194,6 +194,101 @@ describe("what a reversal took", function () {
     );
   });
 
+  it("comes back without a key, by the columns that were not changed", async () => {
+    const kept = "SELECT place, day, nick, mood FROM visits ORDER BY place, day, nick";
+    const up = `ALTER TABLE visits ADD COLUMN nick text; ALTER TABLE visits ALTER COLUMN mood TYPE text`;
+    await folder.write({
+      "001_people.sql": `CREATE TABLE visits (place text, day int, mood varchar(9));
+        INSERT INTO visits SELECT 'p' || n % 3, n / 3, 'm' || n FROM generate_series(1, 9) AS n; INSERT INTO visits VALUES ('p0', 1, 'm3'), (NULL, NULL, NULL)`,
+    });
+    await folder.write({ "002_change.sql": up });
+    await folder.write({
+      "rollback/002_change.sql": `UPDATE visits SET day = 0 WHERE day < 3; ALTER TABLE visits ALTER COLUMN mood TYPE varchar(9) USING 'none';
+        ALTER TABLE visits DROP COLUMN nick; DELETE FROM visits WHERE place = 'p1'`,
+    });
+    await bring("2");
+    await sql("UPDATE visits SET nick = place || '/' || coalesce(day, 0)");
+    const there = await sql(kept);
+    await bring("1");
+    assert.equal((await sql("SELECT FROM visits WHERE mood = 'none'")).length, 8);
+    await bring("2");
+    assert.deepEqual(await sql(kept), there);
+  });
+
+  it("comes back without a key, except where somebody wrote since", async () => {
+    await folder.write({
+      "001_people.sql":
+        "CREATE TABLE tags (tag text, weight int); INSERT INTO tags VALUES ('a', 1), ('b', 2), ('c', 3), ('d', 4)",
+    });
+    const [result] = outcome(
+      await roundTrip({
+        up: "SELECT 1",
+        down: "UPDATE tags SET weight = 0",
+        meanwhile: "UPDATE tags SET weight = 9 WHERE tag = 'b'; DELETE FROM tags WHERE tag = 'c'",
+      }),
+    );
+    assert.deepEqual(await sql("SELECT tag, weight FROM tags ORDER BY tag"), [
+      { tag: "a", weight: 1 },
+      { tag: "b", weight: 9 },
+      { tag: "d", weight: 4 },
+    ]);
+    assert.deepEqual(result, { inserted: 0, updated: 2, same: 0, conflicts: 1, gone: 1, examples: [{}] });
+  });
+
+  it("says that it cannot come back where every column was changed and there is no key", async () => {
+    await folder.write({
+      "001_people.sql": "CREATE TABLE words (word text); INSERT INTO words VALUES ('a'), ('b')",
+    });
+    const [result] = outcome(await roundTrip({ up: "SELECT 1", down: "UPDATE words SET word = 'x'" }));
+    assert.ok(result !== undefined && "problem" in result);
+    assert.match(result.problem, /neither a key nor other columns/);
+  });
+
+  it("comes back where a deleted row had taken a reference along", async () => {
+    await folder.write({
+      "001_people.sql": `CREATE TABLE teams (id int PRIMARY KEY); INSERT INTO teams VALUES (1), (2);
+        CREATE TABLE players (id int PRIMARY KEY, team int REFERENCES teams ON DELETE SET NULL); INSERT INTO players VALUES (1, 1), (2, 2), (3, 2);`,
+    });
+    await roundTrip({
+      up: "SELECT 1",
+      down: "DELETE FROM teams",
+      meanwhile: "DELETE FROM players WHERE id = 3",
+    });
+    assert.deepEqual(await sql("SELECT * FROM players ORDER BY id"), [
+      { id: 1, team: 1 },
+      { id: 2, team: 2 },
+    ]);
+  });
+
+  it("comes back where rows of several tables refer to each other in a circle, the foreign keys as they were", async () => {
+    const result = await roundTrip({
+      up: `CREATE TABLE heads (id int PRIMARY KEY, team int NOT NULL);
+        CREATE TABLE teams (id int PRIMARY KEY, head int NOT NULL REFERENCES heads, parent int REFERENCES teams);
+        ALTER TABLE heads ADD FOREIGN KEY (team) REFERENCES teams;
+        CREATE TABLE shifts (team int REFERENCES teams, n int);
+        CREATE TABLE strays (person int REFERENCES people ON DELETE CASCADE, n int PRIMARY KEY);`,
+      down: "DROP TABLE strays; DROP TABLE shifts; DROP TABLE heads, teams",
+      data: `ALTER TABLE heads ALTER CONSTRAINT heads_team_fkey DEFERRABLE; BEGIN; SET CONSTRAINTS ALL DEFERRED;
+        INSERT INTO heads VALUES (1, 1), (2, 2); INSERT INTO teams VALUES (1, 1, 2), (2, 2, 1); COMMIT;
+        ALTER TABLE heads ALTER CONSTRAINT heads_team_fkey NOT DEFERRABLE;
+        INSERT INTO shifts VALUES (1, 7), (2, 8); INSERT INTO strays VALUES (1, 1), (2, 2);`,
+      meanwhile: "DELETE FROM people WHERE id = 2",
+    });
+    assert.deepEqual(await sql("SELECT * FROM teams ORDER BY id"), [
+      { id: 1, head: 1, parent: 2 },
+      { id: 2, head: 2, parent: 1 },
+    ]);
+    assert.deepEqual(await sql("SELECT * FROM shifts ORDER BY n"), [
+      { team: 1, n: 7 },
+      { team: 2, n: 8 },
+    ]);
+    const problems = result.putBack.flatMap(({ source, restored }) =>
+      restored !== undefined && "problem" in restored ? [source] : [],
+    );
+    assert.deepEqual(problems, ["public.strays"]);
+    assert.deepEqual(await sql("SELECT FROM pg_constraint WHERE condeferrable"), []);
+  });
+
   it("tells by command what it would do, does it, and is removed on purpose only", async () => {
     await folder.write({ "002_change.sql": "SELECT 1", "rollback/002_change.sql": "TRUNCATE people" });
     await bring("2");

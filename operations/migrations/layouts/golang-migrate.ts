@@ -7,6 +7,9 @@ import type { LayoutDefinition } from "./layout.ts";
 // https://github.com/golang-migrate/migrate/blob/master/source/parse.go
 const fileName = /^(\d+)_(.*)\.(down|up)\.(.*)$/;
 
+// The tool gives any file to its driver; projects that build on its naming keep code there as well.
+const isSql = (file: string): boolean => /\.(sql|psql|pgsql)$/i.test(file);
+
 /** golang-migrate: `1_name.up.sql`, `1_name.down.sql`; `schema_migrations(version, dirty)` with one row, the newest version. */
 export const golangMigrate: LayoutDefinition = {
   name: "golang-migrate",
@@ -37,16 +40,17 @@ export const golangMigrate: LayoutDefinition = {
         .toSorted((a, b) => compareNumbers(a.version, b.version))
         .map(async ({ version, name, file }): Promise<Migration> => {
           const down = downOf.get(version);
-          const up = await folder.text(file);
+          const up = isSql(file) ? await folder.text(file) : "";
           return {
             version,
             name,
             file,
             up,
-            down: down === undefined ? undefined : await folder.text(down),
+            down: down === undefined || !isSql(down) ? undefined : await folder.text(down),
             verify: undefined,
             transactional: true,
             checksum: checksum(up),
+            ...(isSql(file) ? {} : { foreign: `it is no SQL, but ${file.slice(file.lastIndexOf("."))}` }),
           };
         }),
     );

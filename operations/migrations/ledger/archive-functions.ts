@@ -1,6 +1,6 @@
 /**
  * Functions that keep what a reversal destroys, inside the transaction that destroys it. They run as the operator, who
- * has the owner's rights by membership; nobody else may call them. Part of version 1 of the ledger.
+ * has the owner's rights by membership; nobody else may call them.
  *
  * - `resolve` looks a name up as the owner would, in the search path of the moment: `"$user"` in it means another schema
  *   for the operator. Everything else runs with a fixed search path and gets object ids.
@@ -11,7 +11,7 @@
  * - `row_security = off` makes a policy that would hide rows an error; forced policies are lifted for the copy.
  */
 export const archiveFunctions = `
-CREATE FUNCTION rollback.resolve(kind text, name text, owner text) RETURNS oid LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION rollback.resolve(kind text, name text, owner text) RETURNS oid LANGUAGE plpgsql AS $$
 DECLARE found oid;
 BEGIN
   PERFORM pg_catalog.set_config('role', owner, true);
@@ -25,7 +25,7 @@ BEGIN
   RETURN found;
 END $$;
 
-CREATE FUNCTION rollback.archived_columns(source oid, only_columns text[], OUT list text, OUT columns jsonb)
+CREATE OR REPLACE FUNCTION rollback.archived_columns(source oid, only_columns text[], OUT list text, OUT columns jsonb)
 LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
   SELECT string_agg(quote_ident(attname)
       || CASE WHEN own_type THEN '::text' WHEN own_collation THEN ' COLLATE "default"' ELSE '' END
@@ -41,7 +41,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
   ) AS kept
 $$;
 
-CREATE FUNCTION rollback.key_columns(source oid) RETURNS text[] LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+CREATE OR REPLACE FUNCTION rollback.key_columns(source oid) RETURNS text[] LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
   SELECT coalesce((
     SELECT array_agg(a.attname::text ORDER BY k.n)
     FROM (
@@ -56,7 +56,7 @@ CREATE FUNCTION rollback.key_columns(source oid) RETURNS text[] LANGUAGE sql STA
   ), '{}')
 $$;
 
-CREATE FUNCTION rollback.new_archive(source oid, how text, only_columns text[], migration text, run text)
+CREATE OR REPLACE FUNCTION rollback.new_archive(source oid, how text, only_columns text[], migration text, run text)
 RETURNS rollback.archive LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
   number bigint := nextval('rollback.archive_number');
@@ -75,7 +75,7 @@ BEGIN
   RETURN made;
 END $$;
 
-CREATE FUNCTION rollback.keep(source oid, how text, only_columns text[], with_children boolean, migration text, run text)
+CREATE OR REPLACE FUNCTION rollback.keep(source oid, how text, only_columns text[], with_children boolean, migration text, run text)
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog SET row_security = off AS $$
 DECLARE
   made rollback.archive;
@@ -101,7 +101,7 @@ BEGIN
 END $$;
 
 -- Tables and columns that go when an object is dropped with CASCADE; col 0 means the whole table.
-CREATE FUNCTION rollback.falls_with(class oid, object oid) RETURNS TABLE (rel oid, col integer)
+CREATE OR REPLACE FUNCTION rollback.falls_with(class oid, object oid) RETURNS TABLE (rel oid, col integer)
 LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
   WITH RECURSIVE falls(classid, objid, objsubid) AS (
     SELECT class, object, 0
@@ -119,7 +119,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
       WHERE w.classid = f.classid AND w.objid = f.objid AND w.objsubid = 0))
 $$;
 
-CREATE FUNCTION rollback.keep_falling(class oid, object oid, migration text, run text)
+CREATE OR REPLACE FUNCTION rollback.keep_falling(class oid, object oid, migration text, run text)
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE each record;
 BEGIN
@@ -133,7 +133,7 @@ BEGIN
   END LOOP;
 END $$;
 
-CREATE FUNCTION rollback.keep_table(source oid, how text, cascades boolean, migration text, run text)
+CREATE OR REPLACE FUNCTION rollback.keep_table(source oid, how text, cascades boolean, migration text, run text)
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE each oid;
 BEGIN
@@ -159,7 +159,7 @@ BEGIN
   END IF;
 END $$;
 
-CREATE FUNCTION rollback.keep_columns(source oid, how text, columns text[], migration text, run text)
+CREATE OR REPLACE FUNCTION rollback.keep_columns(source oid, how text, columns text[], migration text, run text)
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE present text[];
 BEGIN
@@ -168,7 +168,7 @@ BEGIN
   IF present IS NOT NULL THEN PERFORM rollback.keep(source, how, present, true, migration, run); END IF;
 END $$;
 
-CREATE FUNCTION rollback.keep_object(kind text, object oid, migration text, run text)
+CREATE OR REPLACE FUNCTION rollback.keep_object(kind text, object oid, migration text, run text)
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
   IF object IS NOT NULL THEN
@@ -177,7 +177,7 @@ BEGIN
   END IF;
 END $$;
 
-CREATE FUNCTION rollback.capture() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION rollback.capture() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
 DECLARE
   target text := TG_ARGV[0];
@@ -188,15 +188,18 @@ BEGIN
   list := (rollback.archived_columns(TG_RELID, NULL)).list;
   IF TG_LEVEL = 'STATEMENT' THEN
     EXECUTE format('INSERT INTO rollback.%I SELECT %s FROM old_rows', target, list);
+  ELSIF TG_ARGV[1] = 'after' THEN
+    EXECUTE format('INSERT INTO rollback.%I SELECT %s, $2 FROM (SELECT ($1).*) AS old_rows', target, list)
+      USING OLD, CASE WHEN TG_OP = 'UPDATE' THEN to_jsonb(NEW) END;
   ELSE
     EXECUTE format('INSERT INTO rollback.%I SELECT %s FROM (SELECT ($1).*) AS old_rows', target, list) USING OLD;
   END IF;
   RETURN NULL;
 END $$;
 
-CREATE FUNCTION rollback.watch(source oid, how text, migration text, run text)
+CREATE OR REPLACE FUNCTION rollback.watch(source oid, how text, migration text, run text)
 RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-DECLARE each record; made rollback.archive; action text; level text;
+DECLARE each record; made rollback.archive; action text; level text; keyless boolean;
 BEGIN
   IF source IS NULL THEN RETURN; END IF;
   FOR each IN
@@ -220,17 +223,21 @@ BEGIN
       ON t.tgname IN ('~rollback_delete_' || a.id, '~rollback_update_' || a.id) WHERE t.tgrelid = each.rel AND a.rows IS NULL);
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', each.rel::regclass);
     made := rollback.new_archive(each.rel, how, NULL, migration, run);
+    keyless := made.key = '{}';
+    -- Without a key nobody but the trigger can tell what became of a row.
+    IF keyless THEN EXECUTE format('ALTER TABLE rollback.%I ADD COLUMN "~after" jsonb', made.name); END IF;
     FOREACH action IN ARRAY ARRAY['DELETE', 'UPDATE'] LOOP
-      level := CASE WHEN each.simple THEN 'REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT' ELSE 'FOR EACH ROW' END;
-      EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s EXECUTE FUNCTION rollback.capture(%L)',
-        '~rollback_' || lower(action) || '_' || made.id, action, each.rel::regclass, level, made.name);
+      level := CASE WHEN each.simple AND NOT keyless THEN 'REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT' ELSE 'FOR EACH ROW' END;
+      EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s EXECUTE FUNCTION rollback.capture(%L, %L)',
+        '~rollback_' || lower(action) || '_' || made.id, action, each.rel::regclass, level, made.name,
+        CASE WHEN keyless THEN 'after' ELSE '' END);
     END LOOP;
   END LOOP;
 END $$;
 
 -- Ends the watching: counts, forgets what stayed empty. With deferred constraints pending the triggers stay until the
 -- end of the transaction.
-CREATE FUNCTION rollback.unwatch() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+CREATE OR REPLACE FUNCTION rollback.unwatch() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE each record; kept bigint;
 BEGIN
   FOR each IN SELECT a.id, a.name FROM rollback.archive a WHERE a.rows IS NULL LOOP

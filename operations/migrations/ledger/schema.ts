@@ -1,9 +1,13 @@
 import { archiveFunctions } from "./archive-functions.ts";
 import { putBackFunctions } from "./put-back-functions.ts";
+import { putBackRounds } from "./put-back-rounds.ts";
+
+const functions = [archiveFunctions, putBackFunctions, putBackRounds].join("");
 
 /**
  * The ledger's own schema, as SQL. Each entry brings the ledger one version further; entries are never edited once
- * released, only added. All of it belongs to the operator role, which owns the schema `rollback`.
+ * released, only added: a change of the functions is an entry that makes all of them anew. All of it belongs to the
+ * operator role, which owns the schema `rollback`.
  */
 export const ledgerVersions: readonly string[] = [
   `
@@ -109,7 +113,6 @@ CREATE TABLE rollback.archive (
 );
 COMMENT ON TABLE rollback.archive IS 'What reversals destroyed, each in the table rollback.<name>.';
 COMMENT ON COLUMN rollback.archive.lost IS 'The columns that were dropped or changed; null: whole rows.';
-${archiveFunctions}
 REVOKE ALL ON ALL TABLES IN SCHEMA rollback FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA rollback FROM PUBLIC;
 `,
@@ -117,10 +120,17 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA rollback FROM PUBLIC;
 ALTER TABLE rollback.catalogue ADD COLUMN mark text;
 COMMENT ON COLUMN rollback.catalogue.mark IS 'Row versions of the catalogue: the same mark means that nothing was changed.';
 `,
-  putBackFunctions,
+  `
+ALTER TABLE rollback.archive ADD COLUMN restored_at timestamptz, ADD COLUMN restored jsonb;
+COMMENT ON COLUMN rollback.archive.restored IS 'What was put back when: rows inserted, updated, the same already, in conflict.';
+`,
   `
 ALTER TABLE rollback.migration ADD COLUMN definitions jsonb;
 COMMENT ON COLUMN rollback.migration.definitions IS
   'Of a migration without a reversal: everything that it removed or changed, as it was before, for drafting one.';
 `,
+  `
+ALTER TABLE rollback.archive ADD COLUMN digest text;
+COMMENT ON COLUMN rollback.archive.digest IS 'Of a table without a key: its rows after the reversal, as a hash.';
+${functions}`,
 ];

@@ -53,6 +53,19 @@ describe("goose", () => {
   });
 });
 
+describe("golang-migrate", () => {
+  it("leaves code that follows its naming to the tool", async () => {
+    const [go, sql] = await read("golang-migrate", {
+      "1_a.up.go": "package migrations",
+      "1_a.down.go": "package migrations",
+      "2_b.up.sql": "SELECT 1",
+      "2_b.down.go": "package migrations",
+    });
+    assert.match(go?.foreign ?? "", /no SQL, but \.go/);
+    assert.deepEqual([go?.up, go?.down, sql?.foreign, sql?.down], ["", undefined, undefined, undefined]);
+  });
+});
+
 describe("sql-migrate, dbmate and node-pg-migrate", () => {
   it("know their options, and directions that come more than once or not at all", async () => {
     const sql = await first("sql-migrate", {
