@@ -20,6 +20,7 @@ import type { Step } from "./steps.ts";
 import { assertAsPlanned, finish, runBatch, track } from "./transaction.ts";
 import type { TransactionOptions } from "./transaction.ts";
 import type { Boundary } from "./types.ts";
+import { verifyReversal } from "./verify.ts";
 
 /**
  * Runs a step that cannot run in a transaction: statements that can are committed together, the others run by themselves,
@@ -207,6 +208,9 @@ async function close(
     const nothing = { empty: new Set<string>(), pending: new Set<string>() };
     await runBatch(client, { steps: [verified], look: false }, 1, plan, context, options, nothing);
   }
+  // What is committed already cannot be rolled back for a difference any more: it is told instead.
+  const told = { ...options, onDifference: "warn" } as const;
+  if (step.direction === "reverse") await verifyReversal(client, plan, context, told);
   await track(client, plan, context);
   if (step.direction === "reverse") await recordEnded(client, [step.version], "reversed");
   const after = await readCatalogue(client, context.tracking);
@@ -235,8 +239,7 @@ async function close(
     before: known.before,
   };
   await recordBoundary(client, context.run, "closed", closed);
-  // What is committed already cannot be rolled back for a difference any more: it is told instead.
-  await finish(client, plan, context, { ...options, onDifference: "warn" }, after);
+  await finish(client, plan, context, told, after);
 }
 
 /** Ends a boundary of which nothing is done: what its first statement may have left goes. */

@@ -173,6 +173,7 @@ const ledgerRow = z.object({
   checksum: z.string(),
   up: z.string(),
   down: z.string().nullable(),
+  verify: z.string().nullable(),
   class: z.enum(stepClasses),
   fingerprint_before: z.string().nullable(),
   fingerprint_after: z.string().nullable(),
@@ -183,7 +184,7 @@ async function ledgerRows(client: ClientBase): Promise<LedgerRow[]> {
   const rows = await rowsOf(
     client,
     ledgerRow,
-    `SELECT id::text AS id, version, name, layout, checksum, up, down, class, fingerprint_before, fingerprint_after, release
+    `SELECT id::text AS id, version, name, layout, checksum, up, down, verify, class, fingerprint_before, fingerprint_after, release
      FROM rollback.migration WHERE state = 'applied' ORDER BY id`,
   );
   return rows.map((row) => ({
@@ -194,6 +195,7 @@ async function ledgerRows(client: ClientBase): Promise<LedgerRow[]> {
     checksum: row.checksum,
     up: row.up,
     down: row.down ?? undefined,
+    verify: row.verify ?? undefined,
     class: row.class,
     fingerprintBefore: row.fingerprint_before ?? undefined,
     fingerprintAfter: row.fingerprint_after ?? undefined,

@@ -5,7 +5,7 @@ import { applicationOrder, migrationOrder, position } from "./order.ts";
 import { appliedOf } from "./layouts/layout.ts";
 import { classOf, stepOf, verification } from "./steps.ts";
 import type { Step } from "./steps.ts";
-import type { Boundary, LedgerRow, Migration, Observed, StepClass, TrackedRow } from "./types.ts";
+import type { Boundary, LedgerRow, Migration, Observed, StepClass, TrackedRow, Verify } from "./types.ts";
 
 /** Something a person should know that does not stop the plan. */
 export interface PlanNote {
@@ -41,6 +41,8 @@ export interface DatabasePlan {
   readonly steps: readonly Step[];
   /** Fingerprint that the catalogue must have after the reversal; undefined: not known (adopted, never proven). */
   readonly expected: string | undefined;
+  /** What a reversal has to pass: the verify script of the version gone back to, as it was stored; undefined: it has none. */
+  readonly verify?: Verify | undefined;
   /** Whether an earlier run recorded the catalogue, so that changes by hand can be told. */
   readonly recorded: boolean;
   /** A step outside of a transaction that an earlier run left half-way: finished, or given up where nothing of it is done. */
@@ -141,6 +143,8 @@ export function planDatabase(request: DatabaseRequest): DatabasePlan {
     notes.push(...step.script.notes.map((text) => note("SCHEMA_ADJUSTED", `${step.where}: ${text}`)));
   }
   const oldest = leaving.at(-1);
+  const goneBackTo =
+    oldest === undefined ? undefined : course.findLast((version) => !leaving.includes(version));
   // Where something applied later stays, no catalogue of the past is the one that the reversal leads to.
   const lastOnes = leaving.toReversed().join() === course.slice(course.length - leaving.length).join();
   return {
@@ -156,10 +160,24 @@ export function planDatabase(request: DatabaseRequest): DatabasePlan {
     gone,
     steps: [...reverse, ...forward],
     expected: oldest === undefined || !lastOnes ? undefined : ledger.get(oldest)?.fingerprintBefore,
+    ...verifyOf(database, goneBackTo, ledger, fileOf),
     recorded: observed.ledger !== undefined,
     ...(observed.boundary === undefined ? {} : { boundary: observed.boundary }),
     notes,
   };
+}
+
+/** The script that was stored when the version was applied counts; of an adopted one from before its file had one, the file's. */
+function verifyOf(
+  database: string,
+  version: string | undefined,
+  ledger: ReadonlyMap<string, LedgerRow>,
+  fileOf: ReadonlyMap<string, Migration>,
+): Pick<DatabasePlan, "verify"> {
+  if (version === undefined) return {};
+  const sql = ledger.get(version)?.verify ?? fileOf.get(version)?.verify ?? "";
+  const statements = verification(sql, `${database} ${version} (verify)`);
+  return statements.length === 0 ? {} : { verify: { version, statements } };
 }
 
 /** All known versions in their order, and those of them that are applied. */

@@ -58,6 +58,7 @@ function piecesOf(plan: DatabasePlan): Piece[] {
       to: number === groups.length - 1 ? plan.to : (applied.at(-1) ?? beforeFirst),
       applied: was,
       expected: restores ? plan.expected : undefined,
+      verify: restores ? plan.verify : undefined,
       ...(number === 0 ? {} : { adopt: [], gone: [], createTracking: false }),
     };
     return { piece, alone: steps[0]?.alone === undefined ? undefined : steps[0] };

@@ -24,6 +24,7 @@ import type { RunContext } from "./statements.ts";
 import type { Step } from "./steps.ts";
 import type { TrackedRow } from "./types.ts";
 import { lockTables } from "./table-locks.ts";
+import { verifyReversal } from "./verify.ts";
 
 export interface TransactionOptions {
   readonly release: string;
@@ -105,6 +106,8 @@ async function runSteps(
       const made = ledgerEntries(batch, plan, options.release, catalogue, after);
       entries.push(...made.map((entry) => (definitions === undefined ? entry : { ...entry, definitions })));
     }
+    if (!forward && plan.steps[first + batch.steps.length - 1]?.direction !== "reverse")
+      await verifyReversal(client, plan, context, options);
     catalogue = after;
     first += batch.steps.length;
   }

@@ -23,6 +23,12 @@ export interface Migration {
   readonly recorded?: string;
 }
 
+/** Statements that raise an error unless a version is in place. */
+export interface Verify {
+  readonly version: string;
+  readonly statements: readonly string[];
+}
+
 /** A name as written in SQL; `schema` undefined: found through the search path. */
 export interface TableName {
   readonly schema: string | undefined;
@@ -50,6 +56,7 @@ export interface LedgerRow {
   readonly checksum: string;
   readonly up: string;
   readonly down: string | undefined;
+  readonly verify?: string | undefined;
   readonly class: StepClass;
   readonly fingerprintBefore: string | undefined;
   readonly fingerprintAfter: string | undefined;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { changeSchema } from "../../operations/migrations/change.ts";
 import { isRefusal } from "../../settings/refusal.ts";
 import { databaseAt, migrationsFolder, testDatabases } from "../support/migrations.ts";
+import type { TestDatabases } from "../support/migrations.ts";
 import { startPostgres } from "../support/postgres.ts";
 import type { TestPostgres } from "../support/postgres.ts";
 
@@ -16,13 +17,15 @@ describe("verify scripts of Sqitch", function () {
   this.timeout(60_000);
   let postgres: TestPostgres;
 
+  let databases: TestDatabases;
+
   before(async () => {
     postgres = await startPostgres();
+    databases = await testDatabases(postgres);
   });
   after(() => postgres.remove());
 
   it("run inside the transaction, leave nothing behind, and take everything back when they fail", async () => {
-    const databases = await testDatabases(postgres);
     await databases.create("app");
     const folder = await migrationsFolder({
       "sqitch.plan": plan,
@@ -51,6 +54,55 @@ describe("verify scripts of Sqitch", function () {
       assert.deepEqual(await databases.sql("app", "SELECT to_regclass('plates') AS t"), [{ t: null }]);
       await folder.write({ "verify/plates.sql": "SELECT id FROM plates;" });
       await bring("plates");
+    } finally {
+      await folder.remove();
+    }
+  });
+
+  it("of the version gone back to runs after a reversal, as it was stored, and takes it back when it fails", async () => {
+    await databases.create("app");
+    const folder = await migrationsFolder({
+      "sqitch.plan": plan,
+      "sqitch.conf": "[core]\n\tengine = pg\n",
+      "deploy/meals.sql": "CREATE TABLE meals (id int); INSERT INTO meals VALUES (1);",
+      "revert/meals.sql": "DROP TABLE meals;",
+      "verify/meals.sql":
+        "BEGIN;\nINSERT INTO meals VALUES (2);\nSELECT 1 / (count(*) - 1) FROM meals;\nROLLBACK;\n",
+      "deploy/plates.sql": "CREATE TABLE plates (id int);",
+      "revert/plates.sql": "DROP TABLE plates; DELETE FROM meals;",
+    });
+    const warned: string[] = [];
+    const bring = (version: string, onDifference: "refuse" | "warn" = "refuse") =>
+      changeSchema(
+        {
+          databases: [databaseAt("app", folder.path, "sqitch")],
+          wanted: new Map([["app", version]]),
+          release: "1.0",
+        },
+        databases.open,
+        { onDifference, warn: (text) => void warned.push(text) },
+      );
+    const rows = () =>
+      databases.sql("app", "SELECT id, to_regclass('plates') IS NOT NULL AS plates FROM meals");
+    try {
+      await bring("plates");
+      // What was stored counts, whatever the file says by now.
+      await folder.write({ "verify/meals.sql": "SELECT 1;" });
+      await assert.rejects(bring("meals"), (error) => {
+        assert.ok(isRefusal(error, "SCHEMA_NOT_VERIFIED"), String(error));
+        assert.match(
+          error.message,
+          /after reversing plates the verify script of app meals fails: division by zero/,
+        );
+        return true;
+      });
+      assert.deepEqual(await rows(), [{ id: 1, plates: true }]);
+      await bring("meals", "warn");
+      assert.match(warned.join("\n"), /SCHEMA_NOT_VERIFIED: after reversing plates/);
+      assert.deepEqual(await rows(), []);
+      await bring("plates");
+      await databases.sql("app", "TRUNCATE meals; INSERT INTO meals VALUES (7), (8)");
+      await bring("0");
     } finally {
       await folder.remove();
     }
