@@ -27,7 +27,10 @@ const net = network(hooks, { dependsOn: preflight });
 const flags = flagsVolume(hooks, { dependsOn: preflight });
 const gateway = new Gateway("gateway", { hooks, network: net, flags, after: [preflight] });
 const cacheServers = caches(hooks, net, { dependsOn: preflight });
-const flagged = effect(hooks, "flags", { dependsOn: gateway.parts });
+// An nginx of the user's gets the stack's file once there is a door that it can pass requests on to.
+const reachable =
+  context.front === undefined ? gateway.parts : effect(hooks, "front", { dependsOn: gateway.parts });
+const flagged = effect(hooks, "flags", { dependsOn: reachable });
 const created = new ReleaseContainers("containers", { hooks, network: net, flags, after: [preflight] });
 
 // A server that keeps running is brought up to date before anybody waits; one that has to stop is fenced first.

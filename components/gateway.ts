@@ -2,6 +2,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Hooks } from "../hooks/index.ts";
 import { doorConfig, doorConfigPath } from "../operations/traffic/door.ts";
+import type { Front } from "../operations/traffic/front-config.ts";
 import { doorPorts, gatewayImage } from "../operations/traffic/plan.ts";
 import { reservedAddress } from "../operations/plan/addresses.ts";
 import { stackNames } from "../settings/stack-names.ts";
@@ -17,7 +18,8 @@ export interface GatewayArgs {
 
 /**
  * Two nginx: a door that is never reloaded, so that clients who keep connections alive lose none, and a router behind
- * it that is. The door starts closed; the traffic effect opens it.
+ * it that is. The door starts closed; the traffic effect opens it. Where an nginx of the user's has the public listeners,
+ * the door publishes nothing and is reached over the stack's network, or that nginx's own.
  */
 export class Gateway extends pulumi.ComponentResource {
   readonly parts: docker.Container[];
@@ -43,13 +45,8 @@ export class Gateway extends pulumi.ComponentResource {
   }
 
   private door(args: GatewayArgs, sockets: docker.Volume, gate: docker.Volume): docker.Container {
-    const { settings, gateway } = args.hooks.context;
-    const inner = doorPorts(gateway);
-    const ports = [...settings.services.values()].flatMap(({ name, public: listener }) =>
-      listener === undefined
-        ? []
-        : [{ internal: inner.get(name) ?? 0, external: listener.port, ip: listener.address }],
-    );
+    const { gateway, front } = args.hooks.context;
+    const uploads = [{ file: doorConfigPath, content: doorConfig(gateway) }];
     return this.nginx(
       args,
       "door",
@@ -57,7 +54,8 @@ export class Gateway extends pulumi.ComponentResource {
         { volumeName: sockets.name, containerPath: "/run/gateway" },
         { volumeName: gate.name, containerPath: "/var/lib/gate" },
       ],
-      { ports, uploads: [{ file: doorConfigPath, content: doorConfig(gateway) }] },
+      front === undefined ? { ports: publicPorts(args.hooks), uploads } : { uploads },
+      front,
     );
   }
 
@@ -66,6 +64,7 @@ export class Gateway extends pulumi.ComponentResource {
     role: "door" | "router",
     volumes: docker.ContainerArgs["volumes"] & object,
     more: Partial<docker.ContainerArgs> = {},
+    front?: Front,
   ): docker.Container {
     const { settings, desired } = hooks.context;
     return new docker.Container(
@@ -74,8 +73,11 @@ export class Gateway extends pulumi.ComponentResource {
         name: stackNames(settings)[role],
         image: gatewayImage,
         command: [role],
-        labels: labels(settings, role),
-        networksAdvanced: [{ name: network.name, ipv4Address: reservedAddress(desired.subnet, role) }],
+        labels: labels(settings, role, front === undefined ? {} : { front: "yes" }),
+        networksAdvanced: [
+          { name: network.name, ipv4Address: reservedAddress(desired.subnet, role) },
+          ...(front?.container === undefined ? [] : [{ name: front.container.network }]),
+        ],
         volumes,
         restart: "unless-stopped",
         // The router writes a line per request.
@@ -96,6 +98,16 @@ export class Gateway extends pulumi.ComponentResource {
       { parent: this, dependsOn: after, hooks: hooks.before("infrastructure") },
     );
   }
+}
+
+/** What the door publishes when no other nginx stands before it. */
+function publicPorts({ context: { settings, gateway } }: Hooks): docker.types.input.ContainerPort[] {
+  const inner = doorPorts(gateway);
+  return [...settings.services.values()].flatMap(({ name, public: listener }) =>
+    listener === undefined
+      ? []
+      : [{ internal: inner.get(name) ?? 0, external: listener.port, ip: listener.address }],
+  );
 }
 
 function publicUrls(hooks: Hooks): Record<string, string> {

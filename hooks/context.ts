@@ -4,6 +4,8 @@ import { differences } from "../operations/plan/drift.ts";
 import { effectInputs, type Plain } from "../operations/plan/inputs.ts";
 import { planChange, type Change } from "../operations/plan/change.ts";
 import { checkCatalogue, checkPortsToCome } from "../operations/preflight/checks.ts";
+import { checkFront, portsOf } from "../operations/preflight/front.ts";
+import { formerFront, frontOf } from "../operations/plan/front.ts";
 import { clusterHash } from "../operations/plan/cluster.ts";
 import { decideRevision } from "../operations/plan/revision.ts";
 import type { World } from "../operations/plan/world.ts";
@@ -11,6 +13,7 @@ import type { ConnectionOptions } from "../operations/database/connection.ts";
 import { sessionName } from "../operations/journal/run-token.ts";
 import type { TableFacts } from "../operations/database/tables.ts";
 import { routerConfig } from "../operations/traffic/router-config.ts";
+import type { Front } from "../operations/traffic/front-config.ts";
 import { routesFor, type GatewayPlan } from "../operations/traffic/plan.ts";
 import type { Lease } from "../operations/traffic/lease.ts";
 import { stackNames, type StackNames } from "../settings/stack-names.ts";
@@ -28,6 +31,8 @@ export interface RunContext {
   readonly desired: Desired;
   readonly change: Change;
   readonly gateway: GatewayPlan;
+  /** The existing nginx that clients talk to; undefined: they talk to the door. */
+  readonly front: Front | undefined;
   /** Input of each effect. */
   readonly inputs: Readonly<Record<string, Plain>>;
   readonly revision: string;
@@ -81,7 +86,9 @@ export async function prepareRun(
 ): Promise<RunContext> {
   const { world, order } = await observeWorld(settings, initialised, options);
   checkCatalogue(settings, world.journal?.releases ?? new Map<string, never>(), order);
-  await checkPortsToCome(settings, world);
+  const front = frontOf(settings, world.subnet);
+  await checkFront(front);
+  await checkPortsToCome(settings, world, await portsOf(formerFront(world, front)));
   return contextOf(settings, world, order);
 }
 
@@ -102,6 +109,7 @@ export function contextOf(settings: Settings, world: World, order: MigrationOrde
     desired,
     change: planChange(settings, world, desired, replaced),
     gateway,
+    front: frontOf(settings, world.subnet),
     inputs,
     revision,
     session: { applicationName: sessionName(revision) },

@@ -8,6 +8,7 @@ import { fence } from "./fence.ts";
 import { flags } from "./flags.ts";
 import type { EffectName } from "./names.ts";
 import { registerInfrastructure, type InfrastructureKind } from "./infrastructure.ts";
+import { front } from "./front.ts";
 import { preflight } from "./preflight.ts";
 import { ready } from "./ready.ts";
 import { recovery } from "./recovery.ts";
@@ -31,6 +32,7 @@ export function registerHooks(context: RunContext): Hooks {
     effects: {
       preflight: register(preflight),
       backup: register(backup),
+      front: register(front),
       fence: register(fence),
       recovery: register(recovery),
       ready: register(ready),

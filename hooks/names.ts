@@ -2,6 +2,7 @@
 export const effectNames = [
   "preflight",
   "backup",
+  "front",
   "fence",
   "recovery",
   "ready",

@@ -3,10 +3,12 @@ import { planSettings } from "../operations/database/settings-change.ts";
 import { openRun } from "../operations/journal/journal.ts";
 import { access } from "../operations/plan/access.ts";
 import { describeChange } from "../operations/plan/describe.ts";
+import { formerFront } from "../operations/plan/front.ts";
 import { journalKey, runRecord } from "../operations/plan/record.ts";
 import { checkBeforeAnything } from "../operations/preflight/checks.ts";
 import { describePlan } from "../operations/migrations/describe.ts";
 import { checkMove, describeMove } from "../operations/recovery/move.ts";
+import { leaveFront, tryFront } from "../operations/traffic/front.ts";
 import { claim, claimRouter } from "./claim.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition, EffectRun } from "./effect.ts";
@@ -18,7 +20,9 @@ export const preflight: EffectDefinition = {
   preview: check,
   carryOut: async (run) => {
     await check(run);
+    if (run.context.front !== undefined) await tryFront(run.context.front);
     await open(run.context);
+    await leaveFormerFront(run);
   },
 };
 
@@ -63,6 +67,14 @@ async function open(context: RunContext): Promise<void> {
     record,
     context.session,
   );
+}
+
+/** An nginx that no longer stands in front lets go of the ports before the door needs them. */
+async function leaveFormerFront({ context, say }: EffectRun): Promise<void> {
+  const former = formerFront(context.world, context.front);
+  if (former === undefined) return;
+  await leaveFront(former);
+  say(`the existing nginx no longer listens for this stack: ${former.file} was removed`);
 }
 
 function existingDatabases({ settings, world }: RunContext): string[] {

@@ -5,6 +5,7 @@ import { applyRoutes } from "../operations/traffic/routes.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition } from "./effect.ts";
 import { assertStillOurs, claimRouter } from "./claim.ts";
+import { assertReached } from "./front.ts";
 import { holdRequests } from "./hold.ts";
 
 /** The router gets the routes of the live releases, requests that were held go there, and those in flight elsewhere end. */
@@ -37,6 +38,7 @@ export const traffic: EffectDefinition = {
     const left = await settle(names.router, settings.gateway.drain);
     if (left > 0)
       run.say(`some requests to what leaves outlasted the drain of ${settings.gateway.drain / 1000} s`);
+    await assertReached(run.context);
   },
 };
 

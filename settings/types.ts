@@ -197,8 +197,18 @@ export interface Gateway {
   readonly drain: number;
   /** What keeps a client with one release of a canary; undefined: each request goes by weight. */
   readonly sticky: { readonly by: "cookie" | "header"; readonly name: string } | undefined;
-  /** An nginx that is not ours: absolute folder of its configuration and the argv that reloads it. */
-  readonly existing: { readonly folder: string; readonly reload: readonly string[] } | undefined;
+  /** An nginx that is not ours and that clients talk to; undefined: the door has the public listeners itself. */
+  readonly existing: ExistingNginx | undefined;
+}
+
+export interface ExistingNginx {
+  /** Absolute folder on this machine, whose `*.conf` that nginx includes in its `http` block. */
+  readonly folder: string;
+  /** The argv that reloads it, and the one that tests its configuration. */
+  readonly reload: readonly string[];
+  readonly test: readonly string[];
+  /** The container it runs in and the Docker network on which it can be reached; undefined: it shares this machine's network. */
+  readonly container: { readonly name: string; readonly network: string } | undefined;
 }
 
 export interface Cache {

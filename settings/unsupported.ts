@@ -11,11 +11,6 @@ interface Unsupported {
 /** Take a line out when its feature arrives. */
 export const notYet: readonly Unsupported[] = [
   {
-    key: "rollback:gateway.existing",
-    asked: ({ gateway }) => gateway.existing !== undefined,
-    instead: "leave it out: the stack runs a gateway of its own",
-  },
-  {
     key: "rollback:safety.rehearsal",
     asked: ({ safety }) => safety.rehearsal !== "off",
     instead: "leave it out, and rehearse on a staging stack",

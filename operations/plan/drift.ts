@@ -1,5 +1,7 @@
 import type { Settings } from "../../settings/types.ts";
 import type { Desired } from "./desired.ts";
+import type { Front } from "../traffic/front-config.ts";
+import { frontOf } from "./front.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -11,6 +13,7 @@ export function differences(settings: Settings, world: World, desired: Desired, 
     ...serverDrift(world, desired),
     ...containerDrift(settings, world, desired),
     ...gatewayDrift(world, routes),
+    ...frontDrift(world, frontOf(settings, world.subnet)),
   ];
 }
 
@@ -65,4 +68,13 @@ function gatewayDrift(world: World, routes: string): string[] {
       : [`the gate is ${world.gateway.mode === "hold" ? "holding" : "closed"}`]),
     ...(world.gateway.routes === routes ? [] : ["the router has other routes"]),
   ];
+}
+
+function frontDrift({ gateway }: World, wanted: Front | undefined): string[] {
+  // Without a gateway nobody has asked.
+  if (wanted === undefined || gateway.mode === "absent") return [];
+  if (gateway.front?.file !== wanted.text) return [`${wanted.file} is missing or differs`];
+  return gateway.front.answers === wanted.generation
+    ? []
+    : ["the existing nginx does not answer by the stack's configuration"];
 }

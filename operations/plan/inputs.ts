@@ -19,6 +19,9 @@ export function effectInputs(settings: Settings, desired: Desired): Record<strin
       ),
     },
     backup: { databases: [...settings.databases.keys()] },
+    ...(gateway.existing === undefined
+      ? {}
+      : { front: { folder: gateway.existing.folder, reload: gateway.existing.reload.join(" ") } }),
     fence: { hold: gateway.hold, drain: gateway.drain, releases: desired.releases },
     ...(settings.recovery === undefined
       ? {}

@@ -1,9 +1,12 @@
 import { observeServer } from "../database/observe.ts";
 import { differingSettings } from "../database/settings.ts";
 import { observeContainers, observeSubnet, observeSubnets, volumeExists } from "../docker/observe.ts";
+import type { ObservedContainer } from "../docker/observe.ts";
 import { observeMove, schemaAfter } from "../recovery/move.ts";
 import { recoverPrepared } from "../migrations/two-phase.ts";
 import { localImages, neededImages, partImages, pullMissing } from "../preflight/images.ts";
+import { observeFront, recordedFront } from "../traffic/front.ts";
+import type { Front } from "../traffic/front-config.ts";
 import { gateStatus } from "../traffic/gate.ts";
 import { readRoutes } from "../traffic/routes.ts";
 import { Refusal } from "../../settings/refusal.ts";
@@ -13,6 +16,7 @@ import type { MigrationOrder } from "../../settings/schema.ts";
 import type { Settings } from "../../settings/types.ts";
 import { access, applicationName } from "./access.ts";
 import { chooseSubnet } from "./addresses.ts";
+import { frontOf } from "./front.ts";
 import { readLastRun } from "./record.ts";
 import { connectorTo, observeSchema } from "./schema.ts";
 import { wakeServer } from "./wake.ts";
@@ -44,9 +48,8 @@ export async function observeWorld(
   const woken = sleeps ? await wakeServer(settings, found, network, say) : undefined;
   const containers = sleeps ? await observeContainers(stackLabel(settings), names.network) : found;
   const database = sleeps ? await observeDatabase(settings, update, say) : asked;
-  const running = new Set(containers.filter((each) => each.running).map(({ name }) => name));
   const [gateway, images] = await Promise.all([
-    observeGateway(names, running),
+    observeGateway(names, containers, frontOf(settings, subnet)),
     observeReleases(settings, database.journal, say),
   ]);
   const move = await observeMove(settings, containers, database);
@@ -136,13 +139,22 @@ async function askServer(settings: Settings): Promise<ServerState> {
 }
 
 async function observeGateway(
-  names: { door: string; router: string },
-  running: ReadonlySet<string>,
+  names: { readonly door: string; readonly router: string },
+  containers: readonly ObservedContainer[],
+  wanted: Front | undefined,
 ): Promise<GatewayState> {
-  if (!running.has(names.door) || !running.has(names.router))
+  const running = new Map(containers.filter((each) => each.running).map((each) => [each.name, each]));
+  const door = running.get(names.door);
+  if (door === undefined || !running.has(names.router))
     return { mode: "absent", rest: "closed", routes: undefined };
-  const [gate, routes] = await Promise.all([gateStatus(names.door), readRoutes(names.router)]);
-  return { mode: gate.mode, rest: gate.mode === "hold" ? gate.then : gate.mode, routes };
+  const [gate, routes, front, formerFront] = await Promise.all([
+    gateStatus(names.door),
+    readRoutes(names.router),
+    wanted === undefined ? undefined : observeFront(wanted),
+    door.labels.has("front") ? recordedFront(names.door) : undefined,
+  ]);
+  const rest = gate.mode === "hold" ? gate.then : gate.mode;
+  return { mode: gate.mode, rest, routes, front, formerFront };
 }
 
 /**

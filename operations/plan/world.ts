@@ -1,6 +1,8 @@
 import type { ServerObservation } from "../database/observe.ts";
 import type { ObservedContainer } from "../docker/observe.ts";
 import type { Move } from "../recovery/types.ts";
+import type { FrontRecord } from "../traffic/front-config.ts";
+import type { FrontState } from "../traffic/front.ts";
 import type { RecordedRelease } from "../preflight/record.ts";
 
 /** State of one database as the program's start found it. */
@@ -30,6 +32,10 @@ export interface GatewayState {
   readonly rest: "open" | "closed";
   /** Hash of the routes in force; undefined: none. */
   readonly routes: string | undefined;
+  /** What an nginx of the user's in front of it has; undefined: there is none. */
+  readonly front?: FrontState | undefined;
+  /** The nginx of the user's that the door was last put behind; undefined: none, as far as is known. */
+  readonly formerFront?: FrontRecord | undefined;
 }
 
 /** Everything the program looked at once, at its start. Nothing in it is a secret. */

@@ -43,11 +43,26 @@ export function checkCatalogue(
 
 /**
  * A port that the stack is to listen on and somebody else has. Asked by every run: a container whose port changes is
- * taken away before the new one fails to start. Throws the Refusal `PORT_TAKEN`.
+ * taken away before the new one fails to start. `leaving`: ports of an nginx that no longer stands in front. Throws the
+ * Refusal `PORT_TAKEN`.
  */
-export async function checkPortsToCome(settings: Settings, world: World): Promise<void> {
-  await checkPorts(portsToCome(settings, world));
+export async function checkPortsToCome(
+  settings: Settings,
+  world: World,
+  leaving: readonly number[],
+): Promise<void> {
+  const { existing } = settings.gateway;
+  await checkPorts(
+    portsToCome(settings, world).filter(
+      ({ key, port }) =>
+        key === serverKey ||
+        // An existing nginx listens there itself, or one that is left does until then.
+        (existing === undefined && !leaving.includes(port)),
+    ),
+  );
 }
+
+const serverKey = "rollback:cluster.port";
 
 /** Keyed hash of each secret by name. */
 export function hashedSecrets(settings: Settings): Map<string, string> {
@@ -99,7 +114,7 @@ function portsToCome(settings: Settings, world: World): WantedPort[] {
   const { cluster } = settings;
   const server: WantedPort[] =
     cluster.kind === "own" && !has("postgres", cluster.port)
-      ? [{ address: cluster.address, port: cluster.port, key: "rollback:cluster.port" }]
+      ? [{ address: cluster.address, port: cluster.port, key: serverKey }]
       : [];
   const listeners = [...settings.services.values()].flatMap(({ name, public: listener }) =>
     listener === undefined || has("door", listener.port)

@@ -16,11 +16,26 @@ export const doorConfigPath = "/etc/gateway/door/listeners.conf";
  * A limit: nginx notices that a client gave up only after it passed the request on, so one that hung up while it was
  * held may still have its request carried out.
  */
-export function doorConfig(plan: Pick<GatewayPlan, "services">): string {
+export function doorConfig(plan: Pick<GatewayPlan, "services" | "behind">): string {
   checkPlan({ hold: 0, held: 0, drain: 0, ...plan });
-  const listeners = [...doorPorts(plan)].map(([service, port]) => publicListener(service, port));
+  const clients = plan.behind === true ? told : seen;
+  const listeners = [...doorPorts(plan)].map(([service, port]) => publicListener(service, port, clients));
   return ["# Written by rollback.", ...listeners].join("\n");
 }
+
+/** Where the client's address comes from: the connection, or what the nginx in front says (nobody else reaches the door). */
+interface Clients {
+  readonly from: string;
+  readonly forwardedFor: string;
+}
+const seen: Clients = { from: "", forwardedFor: "$proxy_add_x_forwarded_for" };
+const told: Clients = {
+  from: `
+    set_real_ip_from 0.0.0.0/0;
+    set_real_ip_from ::/0;
+    real_ip_header X-Forwarded-For;`,
+  forwardedFor: "$http_x_forwarded_for",
+};
 
 const passOn = `\
       proxy_http_version 1.1;
@@ -51,7 +66,7 @@ const answers = `\
       return 502;
     }`;
 
-function publicListener(service: string, port: number): string {
+function publicListener(service: string, port: number, clients: Clients): string {
   const router = `unix:/run/gateway/${service}.sock`;
   const waiting = `unix:/run/door/${service}.wait.sock`;
   return `
@@ -62,7 +77,7 @@ upstream door_${service} {
 upstream late_${service} { server ${router} max_fails=0; }
 
 server {
-    listen ${port} backlog=4096;
+    listen ${port} backlog=4096;${clients.from}
     location / {
       auth_request /.rollback/gate;
       auth_request_set $door_held $sent_http_x_held;
@@ -72,7 +87,7 @@ server {
       proxy_next_upstream error;
       proxy_next_upstream_tries 2;
 ${passOn}
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-For ${clients.forwardedFor};
       proxy_set_header X-Forwarded-Proto $door_proto;
       proxy_set_header X-Forwarded-Host $door_forwarded_host;
       proxy_set_header X-Real-IP $remote_addr;
@@ -111,7 +126,8 @@ ${answers}
 `;
 }
 
-function maintenancePage(): string {
+/** What a browser shows while requests are turned away, as it stands in quotes in an nginx configuration. */
+export function maintenancePage(): string {
   return (
     "<!doctype html><html lang='en'><meta charset='utf-8'><title>Back in a moment</title>" +
     "<body style='font-family:sans-serif;margin:15% auto;max-width:30em;text-align:center'>" +

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { isIP, isIPv6 } from "node:net";
 import { Refusal } from "../../settings/refusal.ts";
 import type { Settings } from "../../settings/types.ts";
@@ -16,6 +17,8 @@ export interface GatewayPlan {
   readonly drain: number;
   /** What keeps a client with one release while several are live; undefined: each request goes by weight. */
   readonly sticky?: Settings["gateway"]["sticky"];
+  /** Whether clients come through an nginx of the user's, which then says who they are (default false). */
+  readonly behind?: boolean;
 }
 
 export interface ServicePlan {
@@ -69,8 +72,8 @@ export function routesFor(settings: Settings, containers: readonly ServingContai
       })),
     };
   });
-  const { hold, held, drain, sticky } = settings.gateway;
-  return { services, hold, held, drain, sticky };
+  const { hold, held, drain, sticky, existing } = settings.gateway;
+  return { services, hold, held, drain, sticky, behind: existing !== undefined };
 }
 
 /** Address and port of a server, as nginx writes them. */
@@ -121,19 +124,27 @@ function leastCommonMultiple(a: number, b: number): number {
 
 /**
  * The port inside the door's container that stands for each public service: the published one, so that it is found
- * again; from 10001 where several addresses of the host publish the same port for different services.
+ * again; from 10001 where several addresses of the host publish the same port for different services. Behind an nginx of
+ * the user's it follows from the service's name alone: there a changed port is no reason to make the door anew, nor may a
+ * new service get the port that nginx still takes for another's.
  */
-export function doorPorts(plan: Pick<GatewayPlan, "services">): ReadonlyMap<string, number> {
+export function doorPorts(plan: Pick<GatewayPlan, "services" | "behind">): ReadonlyMap<string, number> {
   const ports = new Map<string, number>();
   const taken = new Set<number>();
   for (const service of plan.services.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     if (service.public === undefined) continue;
-    let port = service.public.port;
-    for (let spare = 10_001; taken.has(port); spare += 1) port = spare;
+    const behind = plan.behind === true;
+    let port = behind ? portByName(service.name) : service.public.port;
+    for (let spare = behind ? port + 1 : 10_001; taken.has(port); spare += 1) port = spare;
     taken.add(port);
     ports.set(service.name, port);
   }
   return ports;
+}
+
+/** From 20000 to 49999. */
+function portByName(name: string): number {
+  return 20_000 + (createHash("sha256").update(name).digest().readUInt32BE() % 30_000);
 }
 
 /** Refuses what cannot stand in an nginx configuration; a defect of the caller, since the settings were validated. */

@@ -13,7 +13,7 @@ export function checkServices(rooms: Rooms): Problem[] {
     ...variables(rooms, name, service),
     ...reloadHeaders(rooms, name, service),
   ]);
-  return [...each, ...publicPorts(rooms), ...innerPorts(rooms), ...cycle(rooms)];
+  return [...each, ...publicPorts(rooms), ...innerPorts(rooms), ...cycle(rooms), ...somethingPublic(rooms)];
 }
 
 /** Per service the services whose address its environment mentions. */
@@ -90,6 +90,18 @@ function template(rooms: Rooms, path: KeyPath, service: ServiceEntry, piece: Tem
     return [unknownName(path, piece.name, "a cache of rollback:caches", rooms.caches.names)];
   }
   return [];
+}
+
+/** An nginx of the user's has something to pass on. */
+function somethingPublic({ gateway, services }: Rooms): Problem[] {
+  if (gateway?.existing === undefined || services.names?.size !== services.valid.size) return [];
+  if ([...services.valid.values()].some(({ public: open }) => open !== undefined)) return [];
+  return [
+    {
+      path: ["gateway", "existing"],
+      text: "no service has `public`, so there is nothing that this nginx could pass on; say services.NAME.public, or leave this out",
+    },
+  ];
 }
 
 interface Listener {

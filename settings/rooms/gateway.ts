@@ -18,14 +18,43 @@ const sticky = strict(
   return z.NEVER;
 });
 
+function command(example: string) {
+  const allowed = `a command as a list of words, such as ${example}`;
+  return z.array(text("one word of the command", /^[^\0]+$/), { error: allowed }).min(1, { error: allowed });
+}
+
+const container = strict(
+  {
+    name: text("the name of a container", /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/),
+    network: text(
+      "the name of a Docker network with names of its own (not bridge, host or none)",
+      /^(?!(?:bridge|host|none)$)[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/,
+    ),
+  },
+  "a mapping with name and network, such as { name: edge, network: web }",
+);
+
 const existing = strict({
   folder: filePath,
-  reload: z
-    .array(text("one word of the command", /^[^\0]+$/), {
-      error: 'a command as a list of words, such as ["nginx", "-s", "reload"]',
-    })
-    .min(1, { error: 'a command as a list of words, such as ["nginx", "-s", "reload"]' }),
+  reload: command('["nginx", "-s", "reload"]'),
+  test: optional(command('["nginx", "-t"]')),
+  container: optional(container),
+}).transform(({ folder, reload, test, container }, context) => {
+  const known = test ?? testFor(reload);
+  if (known !== undefined) return { folder, reload, test: known, container };
+  mistake(
+    context,
+    ["test"],
+    'missing; expected the command that tests the configuration, such as ["nginx", "-t"]: it cannot be told from `reload`',
+  );
+  return z.NEVER;
 });
+
+/** `… -t` where the reload is `… -s reload`; undefined: another kind of reload. */
+function testFor(reload: readonly string[]): string[] | undefined {
+  const at = reload.findIndex((word, n) => word === "-s" && reload[n + 1] === "reload");
+  return at < 0 ? undefined : [...reload.slice(0, at), "-t", ...reload.slice(at + 2)];
+}
 
 /** How requests wait and where they go. */
 export const gateway = strict({

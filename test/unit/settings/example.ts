@@ -81,7 +81,11 @@ export const wholeContract = {
     held: 10000,
     drain: "10s",
     sticky: { cookie: "canary" },
-    existing: { folder: "/etc/nginx/conf.d", reload: ["nginx", "-s", "reload"] },
+    existing: {
+      folder: "/etc/nginx/conf.d",
+      reload: ["docker", "exec", "edge", "nginx", "-s", "reload"],
+      container: { name: "edge", network: "web" },
+    },
   },
   caches: { redis: { pattern: "session:*", image: "rollback-redis:8" } },
   safety: {

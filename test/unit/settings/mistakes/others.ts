@@ -179,7 +179,7 @@ export const others: readonly Mistake[] = [
     at: ["gateway", "existing"],
     value: "/etc/nginx",
     key: "rollback:gateway.existing",
-    says: "allowed: a mapping with folder, reload",
+    says: "allowed: a mapping with folder, reload, test, container",
   },
   {
     at: ["gateway", "existing", "folder"],
@@ -198,6 +198,42 @@ export const others: readonly Mistake[] = [
     value: [],
     key: "rollback:gateway.existing.reload",
     says: "found a list of 0; allowed: a command as a list of words",
+  },
+  {
+    at: ["gateway", "existing", "test"],
+    value: "nginx -t",
+    key: "rollback:gateway.existing.test",
+    says: "allowed: a command as a list of words",
+  },
+  {
+    at: ["gateway", "existing", "reload"],
+    value: ["systemctl", "reload", "nginx"],
+    key: "rollback:gateway.existing.test",
+    says: "missing; expected the command that tests the configuration",
+  },
+  {
+    at: ["services", "meal-planner", "public"],
+    value: undefined,
+    key: "rollback:gateway.existing",
+    says: "no service has `public`",
+  },
+  {
+    at: ["gateway", "existing", "container"],
+    value: "edge",
+    key: "rollback:gateway.existing.container",
+    says: "allowed: a mapping with name and network",
+  },
+  {
+    at: ["gateway", "existing", "container"],
+    value: { name: "edge:1", network: "web" },
+    key: "rollback:gateway.existing.container.name",
+    says: "allowed: the name of a container",
+  },
+  {
+    at: ["gateway", "existing", "container"],
+    value: { name: "edge", network: "bridge" },
+    key: "rollback:gateway.existing.container.network",
+    says: "allowed: the name of a Docker network with names of its own",
   },
 
   {
