@@ -47,7 +47,10 @@ export class ReleaseContainers extends pulumi.ComponentResource {
         labels: labels(settings, "service", { service: wanted.service, release, replica: String(replica) }),
         envs: pulumi.secret(envs(hooks, service, release)),
         networksAdvanced: [{ name: network.name, ipv4Address: wanted.address }],
-        volumes: [{ volumeName: flags.name, containerPath: flagsFolder, readOnly: true }],
+        volumes: [
+          { volumeName: flags.name, containerPath: flagsFolder, readOnly: true },
+          ...[...service.volumes].map(([containerPath, volumeName]) => ({ volumeName, containerPath })),
+        ],
         restart: "unless-stopped",
         start: false,
         mustRun: false,

@@ -1,3 +1,4 @@
+import { clearFiles } from "../operations/caches/files.ts";
 import { clearRedis } from "../operations/caches/redis.ts";
 import { clearSessions } from "../operations/database/sessions.ts";
 import { operatorAccess } from "../operations/plan/access.ts";
@@ -9,12 +10,12 @@ import type { EffectDefinition } from "./effect.ts";
 export const caches: EffectDefinition = {
   name: "caches",
   preview: ({ context, say }) => {
-    if (touched(context)) for (const line of declared(context)) say(line);
+    if (context.change.code) for (const line of declared(context)) say(line);
   },
   carryOut: async (run) => {
     run.requires("schema");
     const { settings, names } = run.context;
-    if (!touched(run.context)) return;
+    if (!run.context.change.code) return;
     for (const { name, pattern, all } of settings.caches.values()) {
       const cleared = await clearRedis(
         names.cache(name),
@@ -22,6 +23,10 @@ export const caches: EffectDefinition = {
         run.status,
       );
       run.say(`${name}: ${cleared} keys cleared (${all ? "everything" : (pattern ?? "")})`);
+    }
+    for (const { name, volume, files } of settings.fileCaches.values()) {
+      const { count, bytes } = await clearFiles(volume, files);
+      run.say(`${name}: ${count} files (${megabytes(bytes)}) removed that match ${files} in ${volume}`);
     }
     for (const { name, sessions } of settings.databases.values()) {
       if (sessions === undefined) continue;
@@ -31,18 +36,17 @@ export const caches: EffectDefinition = {
   },
 };
 
-/** Caches are cleared only when code or schema changed, and not when there was nothing before. */
-function touched({ change }: RunContext): boolean {
-  return (
-    change.kind !== "first deployment" &&
-    change.schema.length + change.arriving.length + change.leaving.length > 0
-  );
+function megabytes(bytes: number): string {
+  return `${(bytes / 1_000_000).toFixed(1)} MB`;
 }
 
 function declared({ settings }: RunContext): string[] {
   return [
     ...[...settings.caches.values()].map(
       ({ name, pattern, all }) => `clears ${all ? "everything" : (pattern ?? "")} in ${name}`,
+    ),
+    ...[...settings.fileCaches.values()].map(
+      ({ volume, files }) => `removes files that match ${files} in ${volume}`,
     ),
     ...[...settings.databases.values()].flatMap(({ name, sessions }) =>
       sessions === undefined ? [] : [`clears sessions of ${name} where ${sessions.where}`],

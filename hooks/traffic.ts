@@ -1,7 +1,7 @@
 import { settle } from "../operations/traffic/drain.ts";
 import { openGate } from "../operations/traffic/gate.ts";
 import { routerConfig } from "../operations/traffic/router-config.ts";
-import { applyRoutes } from "../operations/traffic/routes.ts";
+import { applyRoutes, readFreshUntil } from "../operations/traffic/routes.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition } from "./effect.ts";
 import { assertStillOurs, claimRouter } from "./claim.ts";
@@ -20,7 +20,8 @@ export const traffic: EffectDefinition = {
     const { settings, gateway, names, notes } = run.context;
     await holdForTheSwitch(run.context);
     await claimRouter(run.context);
-    await applyRoutes(names.router, routerConfig(gateway), run.context.revision);
+    const until = await browsersUntil(run.context);
+    await applyRoutes(names.router, routerConfig(gateway, until), run.context.revision);
     notes.switched = true;
     if (notes.lease === undefined) {
       // Nobody else's hold is opened: a program that was overtaken has no lease that could tell it so.
@@ -41,6 +42,13 @@ export const traffic: EffectDefinition = {
     await assertReached(run.context);
   },
 };
+
+/** From a switch of code on for the stated time; any other change of the routes leaves the end of it where it was. */
+async function browsersUntil({ settings, change, names }: RunContext): Promise<number> {
+  const { browsers } = settings.gateway;
+  if (browsers === undefined) return 0;
+  return change.code ? Date.now() + browsers.for : readFreshUntil(names.router);
+}
 
 /**
  * While a router reloads, its old and its new workers take requests side by side for a moment. A door that holds across

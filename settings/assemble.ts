@@ -31,13 +31,16 @@ export function assemble(raw: RawConfiguration, rooms: Complete): Settings {
         ? undefined
         : { ...rooms.recovery, laterWrites: rooms.recovery.laterWrites },
     gateway: gateway(rooms.gateway, raw.folder),
-    caches: mapOf(rooms.caches.valid, (name, { pattern, all, image }) => ({
-      name,
-      kind: "redis" as const,
-      pattern,
-      all: all === true,
-      image,
-    })),
+    caches: new Map(
+      [...rooms.caches.valid].flatMap(([name, entry]) =>
+        entry.kind === "redis" ? [[name, { name, ...entry }]] : [],
+      ),
+    ),
+    fileCaches: new Map(
+      [...rooms.caches.valid].flatMap(([name, entry]) =>
+        entry.kind === "files" ? [[name, { name, volume: entry.volume, files: entry.files }]] : [],
+      ),
+    ),
     safety: rooms.safety,
     secrets: secretsFrom(new Map(Object.entries(rooms.secrets))),
     platform: rooms.platform,
@@ -117,6 +120,7 @@ function service(name: string, entry: ServiceEntry, folder: string): Service {
         : { path: entry.reload.path, headers: new Map(Object.entries(entry.reload.headers ?? {})) },
     expectLog: entry.expectLog,
     memory: entry.memory,
+    volumes: new Map(Object.entries(entry.volumes ?? {})),
     user: entry.user,
     stopGrace: entry.stopGrace,
   };
@@ -163,10 +167,14 @@ function settingText(value: string | number | boolean): string {
   return typeof value === "boolean" ? (value ? "on" : "off") : String(value);
 }
 
-function gateway({ existing, sticky, ...bounds }: Complete["gateway"], folder: string): Settings["gateway"] {
+function gateway(
+  { existing, sticky, browsers, ...bounds }: Complete["gateway"],
+  folder: string,
+): Settings["gateway"] {
   return {
     ...bounds,
     sticky,
+    browsers: browsers === undefined ? undefined : { ...browsers, cacheControl: browsers.cacheControl },
     existing:
       existing === undefined ? undefined : { ...existing, folder: path.resolve(folder, existing.folder) },
   };

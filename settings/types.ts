@@ -25,6 +25,8 @@ export interface Settings {
   readonly gateway: Gateway;
   /** Key: name of the cache, e.g. `redis`. */
   readonly caches: ReadonlyMap<string, Cache>;
+  /** Files in volumes that are cleared as caches are. Key: name, none of `caches`. */
+  readonly fileCaches: ReadonlyMap<string, FileCache>;
   readonly safety: Safety;
   readonly secrets: Secrets;
   readonly platform: "docker";
@@ -73,6 +75,8 @@ export interface Service {
   readonly expectLog: readonly string[];
   /** `docker` options that keep a container small; in megabytes. */
   readonly memory: number | undefined;
+  /** Key: path in the container; value: Docker volume that is mounted there, shared by all releases and replicas. */
+  readonly volumes: ReadonlyMap<string, string>;
   /** User to run as; undefined: the image's. */
   readonly user: string | undefined;
   /** Milliseconds between SIGTERM and SIGKILL (default 10 s). */
@@ -197,8 +201,19 @@ export interface Gateway {
   readonly drain: number;
   /** What keeps a client with one release of a canary; undefined: each request goes by weight. */
   readonly sticky: { readonly by: "cookie" | "header"; readonly name: string } | undefined;
+  /** What browsers are told for a while after code or schema changed; undefined: nothing. */
+  readonly browsers: Browsers | undefined;
   /** An nginx that is not ours and that clients talk to; undefined: the door has the public listeners itself. */
   readonly existing: ExistingNginx | undefined;
+}
+
+export interface Browsers {
+  /** What of the browser's own is cleared, once in each browser: values of `Clear-Site-Data`. */
+  readonly clear: readonly ("cache" | "storage")[];
+  /** `Cache-Control` of every answer, in place of the application's; undefined: the application's. */
+  readonly cacheControl: string | undefined;
+  /** Milliseconds after the switch. */
+  readonly for: number;
 }
 
 export interface ExistingNginx {
@@ -219,6 +234,14 @@ export interface Cache {
   /** FLUSHALL, only when asked for by name. */
   readonly all: boolean;
   readonly image: string;
+}
+
+export interface FileCache {
+  readonly name: string;
+  /** Docker volume, none of the database's. */
+  readonly volume: string;
+  /** Paths within it: `*` and `?` within a name, `**` across folders. */
+  readonly files: string;
 }
 
 export interface Safety {

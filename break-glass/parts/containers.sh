@@ -133,6 +133,9 @@ start_service() { # SERVICE RELEASE IMAGE
   done
   if [ -n "$like" ]; then
     args+=(--memory "$(docker inspect --format '{{.HostConfig.Memory}}' "$like")")
+    while IFS= read -r line; do
+      [ -z "$line" ] || args+=(-v "$line")
+    done < <(docker inspect --format '{{range .Mounts}}{{if eq .Type "volume"}}{{if ne .Destination "/run/rollback"}}{{println (printf "%s:%s" .Name .Destination)}}{{end}}{{end}}{{end}}' "$like")
     value=$(docker inspect --format '{{.Config.User}}' "$like")
     [ "$value" = "$(docker image inspect --format '{{.Config.User}}' "$(docker inspect --format '{{.Image}}' "$like")")" ] || args+=(--user "$value")
   fi

@@ -23,6 +23,8 @@ export interface Change {
   readonly reasons: readonly string[];
   /** Whether a dump comes first. */
   readonly dump: boolean;
+  /** Whether users meet other code or another schema afterwards, so that what they and caches keep of the former is stale. */
+  readonly code: boolean;
   /** Login roles that are closed before the schema changes. */
   readonly closing: readonly string[];
   /** Releases with running containers that do not run any more afterwards. */
@@ -60,10 +62,23 @@ export function planChange(
     hold,
     reasons,
     dump: existed.length > 0,
+    code: serving.length > 0 && (schema.length > 0 || otherReleases(settings, world, arriving, leaving)),
     closing: hold ? closingRoles(settings, world, desired, schema) : [],
     leaving,
     arriving,
   };
+}
+
+/** A standby runs before and after, and still its code is new to users: what counts is who is live. */
+function otherReleases(
+  { live }: Settings,
+  { journal }: World,
+  arriving: readonly string[],
+  leaving: readonly string[],
+): boolean {
+  if (arriving.length + leaving.length > 0) return true;
+  if (journal === undefined) return false;
+  return live.length !== journal.weights.size || live.some(({ release }) => !journal.weights.has(release));
 }
 
 function schemaChanges(world: World, desired: Desired): SchemaChange[] {

@@ -117,6 +117,8 @@ function replicas(
     service.memory,
     service.user,
     service.stopGrace,
+    // Only where there are any: names of containers that have none stay as they were.
+    ...(service.volumes.size === 0 ? [] : [[...service.volumes]]),
   ]);
   const hash = keyedHash(settings.secrets, inputs).slice(0, 8);
   return Array.from({ length: service.replicas }, (_, replica) => ({

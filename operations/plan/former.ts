@@ -32,8 +32,8 @@ export function formerRoutes(settings: Settings, world: World): Former | undefin
     weights.size > 0 &&
     services.every(({ servers }) => new Set(servers.map(({ release }) => release)).size === weights.size);
   if (!complete) return undefined;
-  const { hold, held, drain } = settings.gateway;
-  const plan: GatewayPlan = { services, hold, held, drain };
+  const { hold, held, drain, browsers } = settings.gateway;
+  const plan: GatewayPlan = { services, hold, held, drain, browsers };
   const databases = new Set(
     [...settings.services.values()].flatMap(({ database }) => (database === undefined ? [] : [database])),
   );
@@ -41,6 +41,7 @@ export function formerRoutes(settings: Settings, world: World): Former | undefin
   return {
     releases,
     roles: [...databases].flatMap((database) => releases.map((release) => loginRole(database, release))),
-    config: routerConfig(plan),
+    // Users have met the other code meanwhile.
+    config: routerConfig(plan, browsers === undefined ? 0 : Date.now() + browsers.for),
   };
 }

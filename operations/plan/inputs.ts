@@ -45,6 +45,13 @@ export function effectInputs(settings: Settings, desired: Desired): Record<strin
       clear: Object.fromEntries(
         [...settings.caches].map(([name, { pattern, all }]) => [name, all ? "everything" : (pattern ?? "")]),
       ),
+      ...(settings.fileCaches.size === 0
+        ? {}
+        : {
+            files: Object.fromEntries(
+              [...settings.fileCaches].map(([name, { volume, files }]) => [name, `${volume}:${files}`]),
+            ),
+          }),
       sessions: Object.fromEntries(
         [...settings.databases].flatMap(([name, { sessions }]) =>
           sessions === undefined ? [] : [[name, sessions.where]],

@@ -17,6 +17,8 @@ export interface GatewayPlan {
   readonly drain: number;
   /** What keeps a client with one release while several are live; undefined: each request goes by weight. */
   readonly sticky?: Settings["gateway"]["sticky"];
+  /** What browsers are told for a while after users met other code. */
+  readonly browsers?: Settings["gateway"]["browsers"];
   /** Whether clients come through an nginx of the user's, which then says who they are (default false). */
   readonly behind?: boolean;
 }
@@ -72,8 +74,8 @@ export function routesFor(settings: Settings, containers: readonly ServingContai
       })),
     };
   });
-  const { hold, held, drain, sticky, existing } = settings.gateway;
-  return { services, hold, held, drain, sticky, behind: existing !== undefined };
+  const { hold, held, drain, sticky, browsers, existing } = settings.gateway;
+  return { services, hold, held, drain, sticky, browsers, behind: existing !== undefined };
 }
 
 /** Address and port of a server, as nginx writes them. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { browserHeaders, browserMaps } from "./browsers.ts";
 import { checkPlan, endpoint } from "./plan.ts";
 import type { GatewayPlan, ServerPlan, ServicePlan } from "./plan.ts";
 import { isSplit, stickyKey, stickyTarget, stickyUpstreams } from "./sticky.ts";
@@ -20,19 +21,30 @@ export interface RouterConfig {
  *   would lose that POST, and a container that leaves closes them all.
  * - A server that refuses the connection is passed over (any request); a request that was sent is asked again only if
  *   it is not POST, PATCH or LOCK and nothing of the answer had arrived. The log has every attempt.
+ * - `until`: end of what browsers are told of other code, epoch milliseconds. It is no part of the generation: when it is
+ *   over, the routes are still those that were wished.
  */
-export function routerConfig(plan: GatewayPlan): RouterConfig {
+export function routerConfig(plan: GatewayPlan, until = 0): RouterConfig {
   checkPlan(plan);
   const services = plan.services.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const generation = createHash("sha256")
-    .update(configuration(plan, services, ""))
+    .update(configuration(plan, services, "", 0))
     .digest("hex")
     .slice(0, 16);
-  return { generation, text: `# generation ${generation}\n${configuration(plan, services, generation)}` };
+  return {
+    generation,
+    text: `# generation ${generation}\n${configuration(plan, services, generation, until)}`,
+  };
 }
 
-function configuration(plan: GatewayPlan, services: readonly ServicePlan[], generation: string): string {
+function configuration(
+  plan: GatewayPlan,
+  services: readonly ServicePlan[],
+  generation: string,
+  until: number,
+): string {
   return `\
+${plan.browsers === undefined ? "" : `# browsers until ${until}\n`}\
 pid /run/router/nginx.pid;
 error_log /dev/stderr warn;
 worker_processes 2;
@@ -66,7 +78,7 @@ http {
 ${services.flatMap((service) => service.servers.map(releaseLine)).join("\n")}
   }
   # The release of each attempt: one that failed and was made up for elsewhere is its own release's failure.
-${[0, 1, 2].map((before) => attemptMap(services, before)).join("")}${stickyKey(plan)}
+${[0, 1, 2].map((before) => attemptMap(services, before)).join("")}${stickyKey(plan)}${browserMaps(plan, until)}
   server {
     listen unix:/run/router/admin.sock;
     access_log off;
@@ -94,7 +106,8 @@ function releaseLine(server: ServerPlan): string {
 }
 
 function serviceBlock(plan: GatewayPlan, service: ServicePlan): string {
-  const routes = service.servers.length === 0 ? noServer : locations(plan, service);
+  const headers = service.public === undefined ? "" : browserHeaders(plan, service);
+  const routes = (more: string) => (service.servers.length === 0 ? noServer : locations(plan, service, more));
   return `
 ${upstream(plan, service)}  server {
     listen unix:/run/gateway/${service.name}.sock backlog=4096;
@@ -102,14 +115,14 @@ ${upstream(plan, service)}  server {
     real_ip_header X-Forwarded-For;
     set $service ${service.name};
     location = /.rollback/here { access_log off; return 204; }
-${routes}
+${routes(headers)}
   }
   server {
     # For the stack's other services: never held, or a drain would wait for itself.
     listen ${service.containerPort};
     server_name ${service.name};
     set $service ${service.name};
-${routes}
+${routes("")}
   }
 `;
 }
@@ -141,7 +154,7 @@ function upstream(plan: GatewayPlan, service: ServicePlan): string {
   return `  upstream to_${service.name} {\n    zone to_${service.name} 256k;\n${servers.join("")}  }\n`;
 }
 
-function locations(plan: GatewayPlan, service: ServicePlan): string {
+function locations(plan: GatewayPlan, service: ServicePlan, more: string): string {
   const split = isSplit(plan, service);
   const sets =
     split && plan.sticky?.by === "cookie" ? "\n      add_header Set-Cookie $sticky_cookie always;" : "";
@@ -161,7 +174,7 @@ function locations(plan: GatewayPlan, service: ServicePlan): string {
       proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Connection $upgrade;
       proxy_set_header X-Rollback-Held "";
-      add_header X-Rollback-Release $release always;${sets}`;
+      add_header X-Rollback-Release $release always;${sets}${more}`;
   return `\
     location / {
       error_page 418 = @upgrade;

@@ -1,4 +1,5 @@
 import { DockerFailure, docker } from "../docker/run.ts";
+import { freshUntil } from "./browsers.ts";
 import type { RouterConfig } from "./router-config.ts";
 import { overtaken } from "../journal/run-token.ts";
 import { Refusal } from "../../settings/refusal.ts";
@@ -43,4 +44,9 @@ export async function claimRoutes(router: string, run: string): Promise<void> {
 /** The generation of the routes in force, `none` before the first. */
 export async function readRoutes(router: string): Promise<string> {
   return docker(["exec", router, "routes", "show"]);
+}
+
+/** When browsers stop being told of other code, by the routes in force; epoch milliseconds, 0: not at all. */
+export async function readFreshUntil(router: string): Promise<number> {
+  return freshUntil(await docker(["exec", router, "head", "-n", "2", "/etc/gateway/routes/nginx.conf"]));
 }

@@ -21,6 +21,7 @@ export function checkDatabaseServer(rooms: Rooms): Problem[] {
     ...archiveOfOthers(rooms),
     ...recoveryVolumes(rooms),
     ...ownWriters(rooms),
+    ...databaseVolumes(rooms),
   ];
 }
 
@@ -93,4 +94,28 @@ function ownWriters({ databases }: Rooms): Problem[] {
         : [],
     ),
   );
+}
+
+/** A volume of the database's is nobody else's: a service could break it, and clearing files would. */
+function databaseVolumes({ cluster, recovery, services, caches }: Rooms): Problem[] {
+  const own = new Set(
+    [
+      ...(cluster === undefined || "external" in cluster ? [] : [cluster.volume]),
+      cluster?.backup.repository,
+      recovery?.volume,
+      recovery?.from,
+    ].filter((name) => name !== undefined),
+  );
+  const mounted = [...services.valid].flatMap(([name, { volumes = {} }]) =>
+    Object.entries(volumes).map(([path, volume]) => ({ path: ["services", name, "volumes", path], volume })),
+  );
+  const cleared = [...caches.valid].flatMap(([name, entry]) =>
+    entry.kind === "files" ? [{ path: ["caches", name, "volume"], volume: entry.volume }] : [],
+  );
+  return [...mounted, ...cleared]
+    .filter(({ volume }) => own.has(volume))
+    .map(({ path, volume }) => ({
+      path,
+      text: `found ${JSON.stringify(volume)}, which is a volume of the database or of its backups; name another`,
+    }));
 }

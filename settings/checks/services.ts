@@ -86,6 +86,14 @@ function template(rooms: Rooms, path: KeyPath, service: ServiceEntry, piece: Tem
   if (piece.kind === "service" && rooms.services.names?.has(piece.name) === false) {
     return [unknownName(path, piece.name, "a service of rollback:services", rooms.services.names)];
   }
+  if (piece.kind === "cache" && rooms.caches.valid.get(piece.name)?.kind === "files") {
+    return [
+      {
+        path,
+        text: `mentions \${caches.${piece.name}.url}, but ${piece.name} is files in a volume and no server`,
+      },
+    ];
+  }
   if (piece.kind === "cache" && rooms.caches.names?.has(piece.name) === false) {
     return [unknownName(path, piece.name, "a cache of rollback:caches", rooms.caches.names)];
   }

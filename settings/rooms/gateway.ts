@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { filePath } from "../identifiers.ts";
-import { mistake, optional, strict, text, whole } from "../shapes.ts";
+import { list, mistake, oneOf, optional, strict, text, whole } from "../shapes.ts";
 import { duration } from "../units.ts";
 
 const token = /^[A-Za-z0-9_-]{1,64}$/;
@@ -56,11 +56,27 @@ function testFor(reload: readonly string[]): string[] | undefined {
   return at < 0 ? undefined : [...reload.slice(0, at), "-t", ...reload.slice(at + 2)];
 }
 
+const browsers = strict({
+  clear: list(oneOf(["cache", "storage"]), "a list of cache and storage").default([]),
+  cacheControl: optional(
+    text("the value of a Cache-Control header, such as no-cache", /^[A-Za-z0-9=, -]{1,200}$/),
+  ),
+  for: duration("1s", "168h", "1h").prefault("1h"),
+}).superRefine(({ clear, cacheControl }, context) => {
+  if (clear.length > 0 || cacheControl !== undefined) return;
+  mistake(
+    context,
+    [],
+    "found neither clear nor cacheControl; say what browsers are told after code or schema changed",
+  );
+});
+
 /** How requests wait and where they go. */
 export const gateway = strict({
   hold: duration("1s", "10m").prefault("30s"),
   held: whole("a number of requests, 1 to 1000000", 1, 1_000_000).default(10_000),
   drain: duration("0s", "10m").prefault("10s"),
   sticky: optional(sticky),
+  browsers: optional(browsers),
   existing: optional(existing),
 }).prefault({});

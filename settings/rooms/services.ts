@@ -7,6 +7,7 @@ import {
   secretName,
   urlPath,
   variableName,
+  volumeName,
 } from "../identifiers.ts";
 import { anyText, list, mapping, mistake, oneOf, optional, orText, strict, text, whole } from "../shapes.ts";
 import { duration, megabytes, port } from "../units.ts";
@@ -87,6 +88,13 @@ const entry = strict({
   reload: optional(orText("path", reloadEndpoint)),
   expectLog: list(text("a part of a log line", /\S/), "a list of parts of log lines").default([]),
   memory: optional(megabytes(6)),
+  volumes: optional(
+    mapping(
+      text("a path in the container, such as /app/media", /^\/(?!run\/rollback(?:\/|$))[^:,\0]*[^:,\0/]$/),
+      volumeName,
+      "a mapping of paths in the container to Docker volumes, such as { /app/media: media }",
+    ),
+  ),
   user: optional(
     text(
       "a user, such as 1000, 1000:1000 or app",

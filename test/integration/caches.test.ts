@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { clearFiles } from "../../operations/caches/files.ts";
 import { clearRedis } from "../../operations/caches/redis.ts";
 import { docker } from "../../operations/docker/run.ts";
 import { isRefusal } from "../../settings/refusal.ts";
@@ -80,6 +81,74 @@ describe("clearing a Redis cache", function () {
       );
     } finally {
       await redis("ACL", "SETUSER", "default", "+unlink");
+    }
+  });
+});
+
+describe("clearing files in a volume", function () {
+  this.timeout(60_000);
+  const volume = `rbt-files-${randomBytes(3).toString("hex")}`;
+  const shell = (script: string) =>
+    docker([
+      "run",
+      "--rm",
+      "--network",
+      "none",
+      "-v",
+      `${volume}:/v`,
+      "debian:trixie-slim",
+      "sh",
+      "-ec",
+      script,
+    ]);
+  const left = async () => (await shell("cd /v && find . ! -type d | sort")).split("\n").filter(Boolean);
+
+  beforeEach(async () => {
+    await docker(["volume", "create", volume]);
+    await shell(`cd /v
+      mkdir -p thumbs/2026 originals && printf 12345 > thumbs/a.jpg && printf 123 > thumbs/2026/b.jpg
+      printf 1 > "thumbs/2026/c
+d.jpg"; chown -R 1234 thumbs; chmod 500 thumbs/2026; touch thumbs/keep.txt originals/a.jpg top.jpg
+      ln -s ../originals thumbs/link; ln -s /etc/hostname thumbs/away.jpg`);
+  });
+  afterEach(() => docker(["volume", "rm", "--force", volume]));
+
+  it("removes what matches, whoever owns it, counts it, and follows no link", async () => {
+    assert.deepEqual(await clearFiles(volume, "thumbs/**/*.jpg"), {
+      count: 4,
+      bytes: 5 + 3 + 1 + "/etc/hostname".length,
+    });
+    assert.deepEqual(await left(), ["./originals/a.jpg", "./thumbs/keep.txt", "./thumbs/link", "./top.jpg"]);
+    assert.deepEqual(await clearFiles(volume, "thumbs/**/*.jpg"), { count: 0, bytes: 0 });
+  });
+
+  it("stays within a folder's own names with one star", async () => {
+    assert.equal((await clearFiles(volume, "thumbs/*.jpg")).count, 2);
+    assert.equal((await clearFiles(volume, "*.jpg")).count, 1);
+    assert.deepEqual(
+      (await left()).filter((name) => name.endsWith("a.jpg")),
+      ["./originals/a.jpg"],
+    );
+  });
+
+  it("takes everything below a folder with two", async () => {
+    await clearFiles(volume, "thumbs/**");
+    assert.deepEqual(await left(), ["./originals/a.jpg", "./top.jpg"]);
+  });
+
+  it("makes no volume that is not there", async () => {
+    const missing = `${volume}-missing`;
+    assert.deepEqual(await clearFiles(missing, "**"), { count: 0, bytes: 0 });
+    await assert.rejects(docker(["volume", "inspect", missing]));
+  });
+
+  it("refuses a volume of a stack's own", async () => {
+    const own = `${volume}-own`;
+    await docker(["volume", "create", "--label", "rollback.stack=a/b", own]);
+    try {
+      await assert.rejects(clearFiles(own, "**"), (error) => isRefusal(error, "CACHE_NOT_CLEARED"));
+    } finally {
+      await docker(["volume", "rm", own]);
     }
   });
 });

@@ -37,6 +37,8 @@ const server = createServer(async (request, response) => {
   const wait = Number(url.searchParams.get("ms") ?? 0);
   if (wait > 0) await sleep(wait);
   const status = Number(url.searchParams.get("status") ?? (request.method === "POST" ? 201 : 200));
+  const cache = url.searchParams.get("cache");
+  if (cache !== null) response.setHeader("cache-control", cache);
   response.writeHead(status, { "content-type": "application/json", "x-release": release });
   const told = {
     release,

@@ -24,6 +24,12 @@ function onPort(config: Config, port: number): Config {
   return { ...config, "rollback:services": { ...services, "meal-planner": planner } };
 }
 
+function withVolume(config: Config, volume: string): Config {
+  const services = z.record(z.string(), z.looseObject({})).parse(config["rollback:services"]);
+  const planner = { ...services["meal-planner"], volumes: { "/var/media": volume } };
+  return { ...config, "rollback:services": { ...services, "meal-planner": planner } };
+}
+
 async function publishedBy(stack: ScratchStack): Promise<string> {
   return docker(["port", stack.names.door]);
 }
@@ -160,7 +166,7 @@ describe("an nginx of the user's in a container", function () {
   let stack: ScratchStack;
   const configure = (live: ReleaseName, standby: ReleaseName, network = name): Promise<void> =>
     stack.configure({ live: { [live]: 100 }, standby: [standby], safety: { bake: "1s" } }, (config) => ({
-      ...config,
+      ...withVolume(config, `${stack.project}-media`),
       "rollback:gateway": {
         existing: { folder: nginx.folder, reload: nginx.reload, container: { name, network } },
       },
@@ -177,6 +183,7 @@ describe("an nginx of the user's in a container", function () {
     await stack.cleanup();
     await nginx.remove();
     await docker(["network", "rm", name]);
+    await docker(["volume", "rm", "--force", `${stack.project}-media`]);
   });
 
   it("finds the door by name on a network of its own", async () => {
@@ -191,6 +198,15 @@ describe("an nginx of the user's in a container", function () {
     await assertUnharmed(stack, seen);
     assert.equal(switchTo(seen.load.records, "1.2.3", seen.since).strays, 0);
     assert.deepEqual(await nginx.workers(), workers);
+  });
+
+  it("shares the service's volume among its releases", async () => {
+    const planners = (await stack.containers()).filter((each) => each.name.includes("meal-planner-1"));
+    for (const { name: container } of planners) {
+      const mounts = await docker(["inspect", "-f", "{{json .Mounts}}", container]);
+      assert.match(mounts, new RegExp(`"Name":"${stack.project}-media"[^}]*"Destination":"/var/media"`));
+    }
+    assert.equal(planners.length, 2);
   });
 
   it("is refused with another network than it is on, before anything stops", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
+import { docker } from "../../../operations/docker/run.ts";
 import { liveIn } from "../../../operations/stack-file/live.ts";
 import type { StackOptions } from "../../../examples/meal-planner/stack.ts";
 import { switchTo } from "../../support/load-report.ts";
@@ -40,6 +41,15 @@ function withoutReload(config: Config): Config {
     .parse(config["rollback:services"]);
   const rest = Object.entries(planner ?? {}).filter(([key]) => key !== "reload" && key !== "expectLog");
   return { ...config, "rollback:services": { ...others, "meal-planner": Object.fromEntries(rest) } };
+}
+
+/** What is left of other code at browsers and in a volume. */
+function withStaleThings(config: Config, volume: string): Config {
+  return {
+    ...config,
+    "rollback:caches": { pages: { volume, files: "*.html" } },
+    "rollback:gateway": { browsers: { clear: ["cache"], cacheControl: "no-cache" } },
+  };
 }
 
 /** Id and start of every container of the stack, by name: what shows that none was made anew or restarted. */
@@ -150,9 +160,29 @@ describe("changes that leave the schema as it is", function () {
     });
 
     it("goes back to the one standing by: nothing is started, none failed, none lost", async () => {
-      await configure({ live: { "1.2.1": 100 }, standby: ["1.2.3"] });
-      const seen = await underLoad(stack);
+      const volume = `${stack.project}-pages`;
+      await docker([
+        "run",
+        "--rm",
+        "-v",
+        `${volume}:/v`,
+        "debian:trixie-slim",
+        "touch",
+        "/v/a.html",
+        "/v/a.txt",
+      ]);
+      await stack.configure(
+        { live: { "1.2.1": 100 }, standby: ["1.2.3"], safety: { bake: "1s" } },
+        (config) => withStaleThings(config, volume),
+      );
+      const seen = await underLoad(stack).finally(() => docker(["volume", "rm", volume]));
       await assertUnharmed(stack, seen);
+      assert.match(linesOf(seen.ended.events, "caches").join("\n"), /pages: 1 files \(0\.0 MB\) removed/);
+      const { headers } = await fetch(`${stack.url}/health`);
+      assert.deepEqual(
+        [headers.get("clear-site-data"), headers.get("cache-control")],
+        ['"cache"', "no-cache"],
+      );
       const { strays } = switchTo(seen.load.records, "1.2.1", seen.since);
       assert.equal(strays, 0, "answers of the release that left to requests sent after the switch");
       const { create, delete: deleted, replace } = changedResources(seen.ended.events);

@@ -44,6 +44,21 @@ describe("the change that a run makes", () => {
     assert.deepEqual([...change.closing].sort(), ["meal_planner_1_2_0", "mealie_1_2_0"].sort());
   });
 
+  it("is one of code also where a standby that ran all along gets the traffic, and not where weights shift", () => {
+    const codeOf = (from: Record<string, number>, to: Record<string, number>): boolean => {
+      const names = (weights: Record<string, number>) =>
+        ["1.2.1", "1.2.3"].filter((name) => !(name in weights));
+      const settings = settingsOf({ live: to, standby: names(to) as never });
+      const { world, desired } = worldAfter(settings, at23);
+      const journal = { overtaken: false, weights: new Map(Object.entries(from)) } as never;
+      return planChange(settings, { ...world, journal }, desired, false).code;
+    };
+    assert.equal(codeOf({ "1.2.1": 100 }, { "1.2.3": 100 }), true);
+    assert.equal(codeOf({ "1.2.1": 100 }, { "1.2.1": 90, "1.2.3": 10 }), true);
+    assert.equal(codeOf({ "1.2.1": 90, "1.2.3": 10 }, { "1.2.1": 10, "1.2.3": 90 }), false);
+    assert.equal(codeOf({ "1.2.1": 100 }, { "1.2.1": 100 }), false);
+  });
+
   it("with a migration the old release runs on holds nobody", () => {
     const change = changeFrom(
       { live: { "1.2.1-rc1": 100 } },

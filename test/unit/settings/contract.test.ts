@@ -35,6 +35,7 @@ describe("the stack configuration", () => {
       held: 10_000,
       drain: 10_000,
       sticky: { by: "cookie", name: "canary" },
+      browsers: undefined,
       existing: {
         folder: "/etc/nginx/conf.d",
         reload: ["docker", "exec", "edge", "nginx", "-s", "reload"],
@@ -162,6 +163,7 @@ describe("the stack configuration", () => {
       held: 10_000,
       drain: 10_000,
       sticky: undefined,
+      browsers: undefined,
       existing: undefined,
     });
     assert.deepEqual(settings.safety, {

@@ -38,7 +38,7 @@ function pattern(key: string): string {
     .replace(/\["[^"]*"\]/g, ".*")
     .replace(/^(releases|live|services|databases|caches|secrets)\.[^.[]+/, "$1.*")
     .replace(
-      /^(cluster\.settings|releases\.\*\.(?:services|schema|compatible)|services\.\*\.(?:env|reload\.headers))\.[^.[]+/,
+      /^(cluster\.settings|releases\.\*\.(?:services|schema|compatible)|services\.\*\.(?:env|volumes|reload\.headers))\.[^.[]+/,
       "$1.*",
     )
     .replace(/(\.flags|\.json)\.[^.[]+/, "$1.*");

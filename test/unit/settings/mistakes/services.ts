@@ -376,6 +376,30 @@ export const services: readonly Mistake[] = [
   },
   { at: at("reload"), value: undefined, key: `${key}.expectLog`, says: "has no `reload` path" },
   {
+    at: at("volumes"),
+    value: "media",
+    key: `${key}.volumes`,
+    says: "allowed: a mapping of paths in the container to Docker volumes",
+  },
+  {
+    at: at("volumes"),
+    value: { "app/media": "media" },
+    key: `${key}.volumes["app/media"]`,
+    says: "not a valid name; allowed: a path in the container",
+  },
+  {
+    at: at("volumes"),
+    value: { "/app/media": "./media" },
+    key: `${key}.volumes["/app/media"]`,
+    says: "allowed: the name of a Docker volume",
+  },
+  {
+    at: at("volumes"),
+    value: { "/app/media": "pgdata-1" },
+    key: `${key}.volumes["/app/media"]`,
+    says: "which is a volume of the database or of its backups",
+  },
+  {
     at: at("memory"),
     value: 256,
     key: `${key}.memory`,
