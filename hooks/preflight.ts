@@ -1,4 +1,4 @@
-import { archiverState } from "../operations/archive/set-up.ts";
+import { archiveBehind, archiverState } from "../operations/archive/set-up.ts";
 import { planSettings } from "../operations/database/settings-change.ts";
 import { openRun } from "../operations/journal/journal.ts";
 import { access } from "../operations/plan/access.ts";
@@ -36,6 +36,7 @@ async function check({ context, say }: EffectRun): Promise<void> {
   if (settings.cluster.kind === "own") {
     const archived = settings.cluster.backup.schedule !== undefined;
     const failing = archived ? (await archiverState(access(settings))).failing : undefined;
+    if (failing !== undefined && world.move !== undefined) throw archiveBehind(failing);
     if (failing !== undefined)
       say(
         `the WAL archive fails since ${failing}: see \`npx rollback backup\`; the server keeps its WAL meanwhile`,

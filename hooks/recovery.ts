@@ -3,10 +3,12 @@ import { ownPlace } from "../operations/backup/place.ts";
 import { claimRun, sessionName } from "../operations/journal/run-token.ts";
 import { beforeFirst } from "../operations/migrations/plan.ts";
 import { access } from "../operations/plan/access.ts";
+import { lookAgain } from "../operations/recovery/again.ts";
 import { carryOver } from "../operations/recovery/carry-over.ts";
 import { ensureObjects } from "../operations/recovery/ensure.ts";
 import { removeInstance, startInstance, type Instance } from "../operations/recovery/instance.ts";
-import { lostRows } from "../operations/recovery/losses.ts";
+import { describeLosses, lostRows } from "../operations/recovery/losses.ts";
+import { checkLaterWrites } from "../operations/recovery/move.ts";
 import { writeMark } from "../operations/recovery/mark.ts";
 import type { Move } from "../operations/recovery/types.ts";
 import { prepareRecovery } from "../operations/recovery/prepare.ts";
@@ -28,14 +30,16 @@ export const recovery: EffectDefinition = {
   name: "recovery",
   carryOut: async (run) => {
     run.requires("preflight", "backup", "fence");
-    const { context, say } = run;
-    const { move } = context.world;
+    const { context, say, status } = run;
+    const { move: planned } = context.world;
     const { cluster } = context.settings;
-    if (move === undefined || cluster.kind !== "own") {
+    if (planned === undefined || cluster.kind !== "own") {
       say("the server stays on its volume");
       return;
     }
     await archiveUpToNow(context.names.postgres);
+    const move = await behindFence(run, planned);
+    status(`starting a server on ${move.plan.volume}, which may archive`);
     const instance =
       move.kind === "recovery"
         ? await startInstance({
@@ -44,19 +48,38 @@ export const recovery: EffectDefinition = {
           })
         : await reopenVolume(context.settings, cluster, move.plan);
     await keepLater(run, cluster, move, instance);
+    status("opening a new timeline");
     const timeline = await promote(instance);
+    status(`timeline ${timeline}: roles, passwords, and what was recorded since`);
     await writeDown(context, cluster, move, instance, timeline);
+    status("handing the volume over");
     await removeInstance(context.settings);
     context.notes.recovering = false;
     say(`${move.plan.volume} is ready on timeline ${timeline}; ${move.plan.from} stays as it is`);
   },
 };
 
+/** The plan with what was written since it was made; refuses what nobody has decided about. */
+async function behindFence({ context, say }: EffectRun, planned: Move): Promise<Move> {
+  const { settings, names, world } = context;
+  const left = await lookAgain(settings, names.postgres, world.schema, planned);
+  const more = lostRows(left.losses) - lostRows(planned.plan.losses);
+  const move: Move =
+    planned.kind === "recovery"
+      ? { kind: "recovery", plan: { ...planned.plan, ...left } }
+      : { kind: "undo", plan: { ...planned.plan, ...left } };
+  checkLaterWrites(settings, move);
+  if (more > 0)
+    say(`${more} more rows were written while this was prepared: ${describeLosses(left.losses).join("; ")}`);
+  return move;
+}
+
 /** Restores and replays while everybody still works: what can go wrong goes wrong before anything stops. */
 export async function beginMove({ context, say, status }: EffectRun): Promise<void> {
   const { move } = context.world;
   const { settings, notes } = context;
   if (move?.kind !== "recovery" || settings.cluster.kind !== "own") return;
+  await archiveUpToNow(context.names.postgres);
   notes.recovering = true;
   status("restoring beside the server that serves");
   await prepareRecovery({ settings, cluster: settings.cluster, plan: move.plan, say });

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Refusal } from "../../settings/refusal.ts";
 import type { Backup, Secrets } from "../../settings/types.ts";
 import { rowOf } from "../database/query.ts";
 import type { Say, Server } from "../database/connection.ts";
@@ -70,4 +71,14 @@ export async function archiverState(server: Server): Promise<{ readonly failing:
 /** Switches the WAL and waits until what has been written up to now is in the archive. */
 export async function archiveUpToNow(container: string): Promise<void> {
   await inServer(container, "check", ["--archive-timeout=60"]);
+}
+
+/** A server that archives nothing any more must not be left for another volume: what it wrote last would be in no archive. */
+export function archiveBehind(segment: string): Refusal {
+  return new Refusal({
+    code: "ARCHIVE_FAILED",
+    found: `the WAL archive fails since ${segment}, and the server would be left with what it has not archived.`,
+    untouched: "Nothing was stopped; the server keeps every segment of its WAL until it is archived.",
+    next: "See `npx rollback backup`, mend what it names, and wait until the server has archived it.",
+  });
 }

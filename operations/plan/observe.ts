@@ -2,6 +2,7 @@ import { observeServer } from "../database/observe.ts";
 import { differingSettings } from "../database/settings.ts";
 import { observeContainers, observeSubnet, observeSubnets, volumeExists } from "../docker/observe.ts";
 import type { ObservedContainer } from "../docker/observe.ts";
+import { servingVolume } from "../recovery/finished.ts";
 import { observeMove, schemaAfter } from "../recovery/move.ts";
 import { recoverPrepared } from "../migrations/two-phase.ts";
 import { localImages, neededImages, partImages, pullMissing } from "../preflight/images.ts";
@@ -42,22 +43,21 @@ export async function observeWorld(
   ]);
   const subnet = ownSubnet ?? (await freeSubnet(names.network));
   const network = { subnet, exists: ownSubnet !== undefined };
-  const dataVolumeExists =
-    asked.server.answers || settings.cluster.kind !== "own" || (await volumeExists(settings.cluster.volume));
-  const sleeps = update && !asked.server.answers && dataVolumeExists;
-  const woken = sleeps ? await wakeServer(settings, found, network, say) : undefined;
+  const volume = asked.server.answers ? undefined : await sleepingVolume(settings);
+  const sleeps = update && volume !== undefined;
+  const woken = sleeps ? await wakeServer(settings, found, { network, volume, say }) : undefined;
   const containers = sleeps ? await observeContainers(stackLabel(settings), names.network) : found;
   const database = sleeps ? await observeDatabase(settings, update, say) : asked;
   const [gateway, images] = await Promise.all([
     observeGateway(names, containers, frontOf(settings, subnet)),
     observeReleases(settings, database.journal, say),
   ]);
-  const move = await observeMove(settings, containers, database);
+  const move = await observeMove(settings, containers, { ...database, initialised });
   const world: World = {
     initialised,
     containers,
     subnet,
-    dataVolumeExists,
+    dataVolumeExists: asked.server.answers || settings.cluster.kind !== "own" || volume !== undefined,
     images,
     server: database.server,
     serverRemade: woken,
@@ -67,6 +67,13 @@ export async function observeWorld(
     journal: database.journal,
   };
   return { world, order: new Map([...world.schema].map(([name, { order }]) => [name, order])) };
+}
+
+/** Volume of a server of our own that does not run, if it has data. */
+async function sleepingVolume(settings: Settings): Promise<string | undefined> {
+  if (settings.cluster.kind !== "own") return undefined;
+  const volume = await servingVolume(settings, settings.cluster);
+  return (await volumeExists(volume)) ? volume : undefined;
 }
 
 interface DatabaseView {

@@ -11,6 +11,13 @@ import { clusterHash } from "./cluster.ts";
 /** Milliseconds; a server that was not stopped cleanly replays its log first. */
 const deadline = 120_000;
 
+export interface Waking {
+  readonly network: { readonly subnet: string; readonly exists: boolean };
+  /** Volume with the data, for a container that is gone. */
+  readonly volume: string;
+  readonly say: (line: string) => void;
+}
+
 /**
  * A server whose data is there but which does not run is started, so that the run can be planned from what it holds
  * instead of from nothing. A stopped container is started; a missing one is made again on the volume, just as the
@@ -20,17 +27,20 @@ const deadline = 120_000;
 export async function wakeServer(
   settings: Settings,
   containers: readonly ObservedContainer[],
-  network: { readonly subnet: string; readonly exists: boolean },
-  say: (line: string) => void,
+  { network, volume, say }: Waking,
 ): Promise<string | undefined> {
-  const { cluster } = settings;
-  if (cluster.kind !== "own") return undefined;
+  if (settings.cluster.kind !== "own") return undefined;
+  const cluster = { ...settings.cluster, volume };
   const { postgres } = stackNames(settings);
   const found = containers.find(({ name }) => name === postgres);
   if (found?.running === true) return undefined;
   const existing = await withoutHalfMade(found);
-  say(`${postgres} does not run: starting it on ${cluster.volume} to see what it holds`);
-  await docker(existing === undefined ? wakeArguments(settings, cluster, network) : ["start", postgres]);
+  say(
+    `${postgres} does not run: starting it on ${existing === undefined ? volume : "its volume"} to see what it holds`,
+  );
+  await docker(
+    existing === undefined ? wakeArguments({ ...settings, cluster }, cluster, network) : ["start", postgres],
+  );
   try {
     await waitUntilReady(access(settings), deadline, say, { hopeless: () => refuseIfInVain(postgres) });
   } catch (error) {

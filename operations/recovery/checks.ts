@@ -12,7 +12,7 @@ const parameters: readonly (readonly [string, string])[] = [
   ["max_locks_per_transaction", "max_locks_per_xact setting"],
 ];
 
-/** What the source ran with. Pure. */
+/** What the source runs with now. Pure. */
 export function parametersOf(control: ReadonlyMap<string, string>): ReadonlyMap<string, number> {
   return new Map(
     parameters.flatMap(([name, label]) => {
@@ -22,15 +22,45 @@ export function parametersOf(control: ReadonlyMap<string, string>): ReadonlyMap<
   );
 }
 
+/** The highest of what it runs with and what it ever ran with in this stretch of WAL: replay passes through all of it. Pure. */
+export function highestParameters(
+  now: ReadonlyMap<string, number>,
+  changes: readonly ReadonlyMap<string, number>[],
+): ReadonlyMap<string, number> {
+  return new Map(
+    parameters.flatMap(([name, label]) => {
+      const logged = label.replace(/ setting$/, "");
+      const values = [now.get(name), ...changes.map((change) => change.get(logged))].filter(
+        (value) => value !== undefined,
+      );
+      return values.length === 0 ? [] : [[name, Math.max(...values)] as const];
+    }),
+  );
+}
+
+/** Refuses an image whose PostgreSQL is another than the volume's: nothing it says of volume or archive could be relied on. */
+export async function checkImage(reader: Reader, { image }: OwnCluster): Promise<void> {
+  const printed = await readerShell(reader, 'cat "$1/PG_VERSION"; postgres --version', [oldFolder]);
+  const [version = "", program = ""] = printed.split("\n");
+  const major = /\) (\d+)/.exec(program)?.[1];
+  if (major === version.trim()) return;
+  throw refuseRecovery(
+    "MAJOR_MISMATCH",
+    `the volume was written by PostgreSQL ${version.trim()}, ${image} has ${major ?? "?"}.`,
+    `Name an image of PostgreSQL ${version.trim()}:  rollback:cluster.image`,
+  );
+}
+
 interface Possible {
   readonly reader: Reader;
   readonly info: ArchiveInfo;
   readonly control: ReadonlyMap<string, string>;
-  readonly cluster: OwnCluster;
+  /** Bytes free on a new volume that is there already; undefined: it will be made beside the one in use. */
+  readonly free: number | undefined;
 }
 
-/** Refuses what no target could mend: another cluster's archive, another PostgreSQL, settings too low, no room. */
-export async function checkPossible({ reader, info, control, cluster }: Possible): Promise<void> {
+/** Refuses what no target could mend: another cluster's archive, or no room. */
+export async function checkPossible({ reader, info, control, free }: Possible): Promise<void> {
   const identifier = control.get("Database system identifier");
   if (info.backups.length === 0) {
     throw refuseRecovery(
@@ -46,34 +76,34 @@ export async function checkPossible({ reader, info, control, cluster }: Possible
       "Name the repository that belongs to the volume:  rollback:cluster.backup.repository",
     );
   }
-  const printed = await readerShell(reader, 'postgres --version; df -Pk "$1" | tail -n 1', [oldFolder]);
-  const [version = "", disk = ""] = printed.split("\n");
-  const major = /\) (\d+)/.exec(version)?.[1];
-  if (major !== info.version) {
-    throw refuseRecovery(
-      "MAJOR_MISMATCH",
-      `the archive was written by PostgreSQL ${info.version ?? "?"}, ${cluster.image} has ${major ?? "?"}.`,
-      `Name an image of PostgreSQL ${info.version ?? "?"}:  rollback:cluster.image`,
-    );
-  }
-  const low = [...parametersOf(control)].filter(([name, source]) => {
-    const wanted = cluster.settings.get(name);
-    return wanted !== undefined && Number(wanted) < source;
-  });
-  if (low.length > 0) {
-    throw refuseRecovery(
-      "PARAMS_TOO_LOW",
-      `recovery needs settings at least as high as the source had: ${low.map(([name, source]) => `${name} ${source}, not ${cluster.settings.get(name) ?? ""}`).join("; ")}.`,
-      "Raise them in rollback:cluster.settings; they can be lowered when the recovery is over.",
-    );
-  }
-  const free = Number(disk.trim().split(/ +/)[3]) * 1024;
+  const room = free ?? (await freeBeside(reader));
   const needed = (info.backups.at(-1)?.size ?? 0) * 1.1 + 512 * 1024 ** 2;
-  if (free < needed) {
+  if (room < needed) {
     throw refuseRecovery(
       "NO_SPACE",
-      `the new volume needs about ${Math.ceil(needed / 1024 ** 2)} MB, ${Math.floor(free / 1024 ** 2)} MB are free.`,
-      "Make room where Docker keeps its volumes.",
+      `the new volume needs about ${Math.ceil(needed / 1024 ** 2)} MB, ${Math.floor(room / 1024 ** 2)} MB are free.`,
+      free === undefined ? "Make room where Docker keeps its volumes." : "Make room on that volume.",
     );
   }
+}
+
+async function freeBeside(reader: Reader): Promise<number> {
+  return Number(await readerShell(reader, freeScript, [oldFolder]));
+}
+
+/** Prints the bytes free below `$1`. */
+export const freeScript = "df -P --block-size=1 \"$1\" | awk 'NR == 2 { print $4 }'";
+
+/** Refuses settings lower than what replay will ask for: recovery would end there, or pause short of its target. */
+export function checkParameters({ settings }: OwnCluster, source: ReadonlyMap<string, number>): void {
+  const low = [...source].filter(([name, value]) => {
+    const wanted = settings.get(name);
+    return wanted !== undefined && Number(wanted) < value;
+  });
+  if (low.length === 0) return;
+  throw refuseRecovery(
+    "PARAMS_TOO_LOW",
+    `recovery needs settings at least as high as the source had: ${low.map(([name, value]) => `${name} ${value}, not ${settings.get(name) ?? ""}`).join("; ")}.`,
+    "Raise them in rollback:cluster.settings; they can be lowered when the recovery is over.",
+  );
 }

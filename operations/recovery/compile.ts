@@ -1,5 +1,5 @@
 import type { RecoveryTarget } from "../../settings/types.ts";
-import { parseLsn, type Ending, type Endings } from "./wal.ts";
+import { parseLsn, type Ending, type Endings, type Prepared } from "./wal.ts";
 
 /** Exactly one place in the WAL. */
 export interface CompiledTarget {
@@ -30,12 +30,12 @@ export type WalTarget = Exclude<RecoveryTarget, { kind: "before" }>;
  * Compiles a target against the ends of all transactions since a base backup, which is consistent from `consistent` on and ended at
  * `stoppedAt` (milliseconds since the epoch).
  * "Just before" is the first unwanted end, exclusive; if the last wanted one is the last of all, that one inclusive, as an
- * exclusive target needs a record after it. `time` and `xid` keep the transaction they name, `lsn` and `restorePoint` keep what
+ * exclusive target needs a record after it. A first phase of a commit is an end in this: what was not prepared yet is not. `time` and `xid` keep the transaction they name, `lsn` and `restorePoint` keep what
  * lies before them. Pure.
  */
 export function compileTarget(
   target: WalTarget,
-  { endings, points }: Endings,
+  { endings, points, prepared }: Endings,
   base: { readonly consistent: bigint; readonly stoppedAt: number },
 ): CompiledTarget | Failure {
   const { consistent, stoppedAt } = base;
@@ -45,9 +45,13 @@ export function compileTarget(
   if (tooEarly) return { failure: "early" };
   const first = endings[cut.kept];
   const last = endings[cut.kept - 1];
-  const at = first ?? last;
+  const between = prepared.filter(
+    ({ lsn }) => lsn > (last?.lsn ?? 0n) && (first === undefined || lsn < first.lsn),
+  );
+  const stop = between.find((each) => unwanted(target, cut, each)) ?? first;
+  const at = stop ?? between.at(-1) ?? last;
   if (at === undefined) return { failure: "absent" };
-  const place = { lsn: at.lsn, inclusive: first === undefined };
+  const place = { lsn: at.lsn, inclusive: stop === undefined };
   if (place.lsn < consistent || (cut.at !== undefined && cut.at < consistent)) return { failure: "early" };
   const kept = endings.slice(0, cut.kept).filter(({ committed }) => committed);
   return {
@@ -61,7 +65,13 @@ export function compileTarget(
 /** How many ends are kept, and the position that was named, if one was. */
 type Cut = { readonly kept: number; readonly at?: bigint };
 
-function cutOf(target: WalTarget, { endings, points }: Endings): Cut | Failure {
+/** Whether a transaction was prepared only after the target: it would wait for its second phase, and hold its locks. */
+function unwanted(target: WalTarget, { at }: Cut, { lsn, time }: Prepared): boolean {
+  if (target.kind === "time") return time > utc(target.time);
+  return at !== undefined && lsn >= at;
+}
+
+function cutOf(target: WalTarget, { endings, points }: Pick<Endings, "endings" | "points">): Cut | Failure {
   const before = (lsn: bigint): Cut => {
     const index = endings.findIndex((each) => each.lsn >= lsn);
     return { kept: index === -1 ? endings.length : index, at: lsn };
@@ -100,7 +110,7 @@ function cutOf(target: WalTarget, { endings, points }: Endings): Cut | Failure {
 const longestEnding = 64n * 1024n;
 
 /** `2026-11-22 09:00:00.5+00` as the WAL writes it, with six digits and without the zone. */
-function utc(instant: string): string {
+export function utc(instant: string): string {
   const time = instant.replace(/\+00$/, "");
   return time.includes(".") ? time.padEnd(26, "0") : `${time}.000000`;
 }

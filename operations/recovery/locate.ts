@@ -2,7 +2,8 @@ import type { OwnCluster, RecoveryTarget, Settings } from "../../settings/types.
 import { stackLabels, stackNames } from "../../settings/stack-names.ts";
 import type { ArchiveInfo, BaseBackup } from "../archive/info.ts";
 import { access } from "../plan/access.ts";
-import { checkPossible } from "./checks.ts";
+import { checkImage, checkPossible } from "./checks.ts";
+import { refuseAmbiguous } from "./ambiguous.ts";
 import { compileTarget, type CompiledTarget, type Failure, type WalTarget } from "./compile.ts";
 import { currentPosition, releaseStart } from "./facts.ts";
 import {
@@ -14,9 +15,9 @@ import {
   type Reader,
 } from "./reader.ts";
 import { readWal, type WalContents } from "./read.ts";
-import { refuseRecovery } from "./refusals.ts";
+import { refuseRecovery, walGap } from "./refusals.ts";
 import { branches, segmentName, segmentsAlong, segmentStart, timelineAt, type Branch } from "./segments.ts";
-import { formatLsn, parseLsn } from "./wal.ts";
+import { parseLsn } from "./wal.ts";
 
 /** Everything that has to be known of the archive and of the volume in use to say where a target lies. */
 export interface Archived {
@@ -33,12 +34,16 @@ export interface Archived {
   readonly archived: ReadonlySet<string>;
 }
 
-/** Opens archive and volume for reading, and looks at both. Refuses `ARCHIVE_OFF` and what no target could mend. */
+/**
+ * Opens archive and volume for reading, and looks at both. Refuses `ARCHIVE_OFF` and what no target could mend. `free`: bytes on
+ * a new volume that is there already (default: it will be made beside the one in use).
+ */
 export async function withArchive<T>(
   settings: Settings,
   cluster: OwnCluster,
   from: string,
   work: (archive: Archived) => Promise<T>,
+  free?: number,
 ): Promise<T> {
   if (cluster.backup.schedule === undefined) {
     throw refuseRecovery(
@@ -52,12 +57,13 @@ export async function withArchive<T>(
     ...{ prefix: stackNames(settings).network, labels: stackLabels(settings, "recovery") },
   };
   return withReader(request, async (reader) => {
+    await checkImage(reader, cluster);
     const [info, control, position] = await Promise.all([
       archiveInfo(reader),
       controlData(reader),
       currentPosition(access(settings)),
     ]);
-    await checkPossible({ reader, info, control, cluster });
+    await checkPossible({ reader, info, control, free });
     const way = branches(position.timeline, await readHistory(reader, position.timeline));
     const archived = await archivedSegments(reader, info.archiveId ?? "");
     return work({ reader, info, control, timeline: position.timeline, end: position.lsn, way, archived });
@@ -80,7 +86,7 @@ export async function locateTarget(
 ): Promise<Located> {
   const wanted = await walTarget(settings, target);
   const found = await search({ ...archive, backups: archive.info.backups, target: wanted });
-  refuseAmbiguous(found, wanted, archive.way, archive.archived);
+  if (wanted.kind === "time") await refuseAmbiguous(wanted.time, { ...archive, ...found });
   return found;
 }
 
@@ -114,7 +120,7 @@ async function search({ reader, backups, way, target, end, archived }: Search): 
   for (const backup of [...usable].reverse()) {
     const from = segmentStart(segmentName(backup.timeline, parseLsn(backup.startLsn)));
     const contents = await readWal(reader, way, from, end);
-    if ("gap" in contents) throw walGap(contents.gap, way, from, end, archived);
+    if ("gap" in contents) throw gapIn(contents.gap, way, from, end, archived);
     const outcome = compileWith(target, contents, {
       consistent: parseLsn(backup.stopLsn),
       stoppedAt: backup.stoppedAt,
@@ -128,10 +134,8 @@ async function search({ reader, backups, way, target, end, archived }: Search): 
 
 /** Base backups that lie on the way. Pure. */
 function usableBackups(backups: readonly BaseBackup[], way: readonly Branch[]): BaseBackup[] {
-  return backups.filter(({ timeline, startLsn, stopLsn }) => {
-    const on = timelineAt(way, parseLsn(stopLsn));
-    return timeline === on || timeline === timelineAt(way, parseLsn(startLsn));
-  });
+  // One that ended after its timeline was left belongs to the branch that is not on the way.
+  return backups.filter(({ timeline, stopLsn }) => timeline === timelineAt(way, parseLsn(stopLsn)));
 }
 
 function compileWith(
@@ -144,7 +148,7 @@ function compileWith(
   return compileTarget({ kind: "restorePoint", name: target.also }, contents, base);
 }
 
-function walGap(
+function gapIn(
   gap: string,
   way: readonly Branch[],
   from: bigint,
@@ -152,10 +156,8 @@ function walGap(
   archived: ReadonlySet<string>,
 ): Error {
   const missing = segmentsAlong(way, from, end).filter((name) => !archived.has(name));
-  return refuseRecovery(
-    "WAL_GAP",
-    `the WAL cannot be read without a break: ${gap}${missing.length > 1 ? ` (not in the archive: ${missing.slice(0, 5).join(", ")})` : ""}.`,
-    "Choose a target before it with an older base backup, or restore a dump. Make a new base backup now:  npx rollback backup --type full",
+  return walGap(
+    `${gap}${missing.length > 1 ? ` (not in the archive: ${missing.slice(0, 5).join(", ")})` : ""}`,
   );
 }
 
@@ -197,30 +199,6 @@ function refusalOf(target: WalTarget, failure: Failure, backups: readonly BaseBa
             `no restore point ${named} is in the WAL since the oldest base backup.`,
             "Name a time or a position instead:  rollback:recovery.target: { time: … }",
           );
-  }
-}
-
-/** A time for which an earlier branch has more than the way leads through: which of the two was meant? */
-function refuseAmbiguous(
-  { compiled }: Located,
-  target: WalTarget,
-  way: readonly Branch[],
-  archived: ReadonlySet<string>,
-): void {
-  if (target.kind !== "time") return;
-  const [next] = compiled.lost;
-  const last = compiled.last?.lsn ?? 0n;
-  for (const { timeline, until } of way) {
-    if (until === undefined || last >= until || (next !== undefined && next.lsn < until)) continue;
-    const beyond = [...archived].filter(
-      (name) => Number.parseInt(name.slice(0, 8), 16) === timeline && segmentStart(name) >= until,
-    );
-    if (beyond.length === 0) continue;
-    throw refuseRecovery(
-      "TIMELINE_AMBIGUOUS",
-      `${target.time} lies where timeline ${timeline} was left at ${formatLsn(until)}; what was written after that on timeline ${timeline} is not on the way to timeline ${String(way.at(-1)?.timeline)}.`,
-      `Say which was meant: the end of timeline ${timeline} is  target: { lsn: "${formatLsn(until)}" };  what came after it is on the volume of then.`,
-    );
   }
 }
 

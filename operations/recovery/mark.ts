@@ -34,9 +34,18 @@ export async function readMark(
     file,
   ]);
   const [count = "0", ...rest] = printed.split("\n");
-  const text = rest.join("\n").trim();
-  const parsed = text === "" ? undefined : markSchema.safeParse(JSON.parse(text));
-  return { files: Number(count), mark: parsed?.success === true ? parsed.data : undefined };
+  return { files: Number(count), mark: parseMark(rest.join("\n")) };
+}
+
+/** Undefined: there is none, or it was cut short by a kill. Pure. */
+export function parseMark(text: string): RecoveryMark | undefined {
+  try {
+    const parsed = markSchema.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 export async function writeMark(container: string, mark: RecoveryMark): Promise<void> {

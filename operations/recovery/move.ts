@@ -1,11 +1,10 @@
 import { Refusal } from "../../settings/refusal.ts";
 import { stackNames } from "../../settings/stack-names.ts";
-import type { OwnCluster, Settings } from "../../settings/types.ts";
+import type { Settings } from "../../settings/types.ts";
 import type { ObservedContainer } from "../docker/observe.ts";
-import { volumeExists } from "../docker/observe.ts";
 import type { SchemaChange } from "../plan/change.ts";
 import type { World } from "../plan/world.ts";
-import { holdsFinishedCluster } from "./finished.ts";
+import { observeVolume, type VolumeState } from "./finished.ts";
 import { describeLosses, lostRows } from "./losses.ts";
 import { planRecovery } from "./plan.ts";
 import { refuseRecovery } from "./refusals.ts";
@@ -15,36 +14,57 @@ import { formatLsn } from "./wal.ts";
 
 /**
  * Whether the configuration names another volume than the one in use, and what follows from it; undefined: it does not, or there is
- * no archive to go by and no recovery was asked for. Refuses what cannot be done, with nothing stopped.
+ * no archive to go by and no recovery was asked for. Refuses what cannot be done, with nothing stopped: above all a volume
+ * without data, on which an empty cluster would be made in place of the one that serves.
  */
 export async function observeMove(
   settings: Settings,
   containers: readonly ObservedContainer[],
-  world: Pick<World, "schema" | "server">,
+  world: Pick<World, "schema" | "server" | "initialised">,
 ): Promise<Move | undefined> {
   const { cluster, recovery } = settings;
   if (cluster.kind !== "own") return undefined;
   const { postgres } = stackNames(settings);
   const inUse = containers.find(({ name }) => name === postgres)?.dataVolume;
   if (inUse === undefined || inUse === cluster.volume || !world.server.answers) return undefined;
+  const { state, free } = await observeVolume(settings, cluster);
   const asked = recovery !== undefined && recovery.volume === cluster.volume;
-  if (asked && recovery.from === inUse && !(await finished(settings, cluster))) {
-    return { kind: "recovery", plan: await planRecovery(settings, cluster, recovery, world.schema) };
+  if (asked && recovery.from === inUse && state !== "cluster") {
+    if (state === "other") throw volumeNotEmpty(cluster.volume);
+    return {
+      kind: "recovery",
+      plan: await planRecovery(settings, cluster, recovery, { schema: world.schema, free }),
+    };
   }
-  if (cluster.backup.schedule === undefined || !(await volumeExists(cluster.volume))) {
-    if (!asked) return undefined;
+  const goes = state === "cluster" && cluster.backup.schedule !== undefined;
+  if (goes) return { kind: "undo", plan: await planUndo(settings, cluster, inUse, world) };
+  if (asked) {
     throw refuseRecovery(
       "VOLUME_IN_USE",
       `rollback:recovery.from is ${recovery.from}, but the volume in use is ${inUse}.`,
       `Name the volume in use:  rollback:recovery.from: ${inUse}`,
     );
   }
-  const plan = await planUndo(settings, cluster, inUse, world);
-  return plan === undefined ? undefined : { kind: "undo", plan };
+  if (world.initialised) refuseWithoutData(state, cluster.volume, inUse);
+  return undefined;
 }
 
-async function finished(settings: Settings, cluster: OwnCluster): Promise<boolean> {
-  return (await volumeExists(cluster.volume)) && (await holdsFinishedCluster(settings, cluster));
+function refuseWithoutData(state: VolumeState, volume: string, inUse: string): void {
+  if (state === "cluster") return;
+  if (state === "other" || state === "unfinished") throw volumeNotEmpty(volume);
+  throw refuseRecovery(
+    "VOLUME_GONE",
+    `rollback:cluster.volume names ${volume}, which ${state === "absent" ? "does not exist" : "is empty"}; the server runs on ${inUse}. It would be replaced by an empty one.`,
+    `Name the volume in use:  rollback:cluster.volume: ${inUse};  to recover into ${volume}, add rollback:recovery.`,
+  );
+}
+
+function volumeNotEmpty(volume: string): Refusal {
+  return refuseRecovery(
+    "VOLUME_NOT_EMPTY",
+    `${volume} holds something already that is neither a cluster of this stack nor an unfinished recovery into it.`,
+    "Name a new volume:  rollback:recovery.volume (and rollback:cluster.volume)",
+  );
 }
 
 /** The schemas as they are on the volume gone to. */
@@ -73,7 +93,7 @@ export function checkMove(settings: Settings, move: Move, changes: readonly Sche
 }
 
 /** Refuses a move that would leave writes behind which the configuration does not speak of. */
-function checkLaterWrites({ recovery }: Settings, move: Move): void {
+export function checkLaterWrites({ recovery }: Pick<Settings, "recovery">, move: Move): void {
   const rows = lostRows(move.plan.losses);
   if (rows === 0 || recovery?.laterWrites !== undefined) return;
   const lines = describeLosses(move.plan.losses);

@@ -1,47 +1,71 @@
 import { createHash } from "node:crypto";
 import type { OwnCluster, Recovery, Settings } from "../../settings/types.ts";
 import { access } from "../plan/access.ts";
+import { parsePreparedName } from "../migrations/two-phase.ts";
 import type { World } from "../plan/world.ts";
-import { parametersOf } from "./checks.ts";
+import { seenIn } from "./again.ts";
+import { checkParameters, highestParameters, parametersOf } from "./checks.ts";
+import type { CompiledTarget } from "./compile.ts";
 import { schemaAt } from "./facts.ts";
 import { locateTarget, withArchive, type Archived } from "./locate.ts";
 import { lossesOf } from "./losses.ts";
 import type { RecoveryPlan } from "./types.ts";
-import { parseLsn } from "./wal.ts";
+import { halfDone } from "./refusals.ts";
+import type { WalContents } from "./read.ts";
+import { parseLsn, type Prepared } from "./wal.ts";
 
-/** Works out where a recovery ends, or refuses it. Reads only. */
+/**
+ * Works out where a recovery ends, or refuses it. Reads only. `free`: bytes on the new volume, if that is there already.
+ */
 export async function planRecovery(
   settings: Settings,
   cluster: OwnCluster,
   recovery: Recovery,
-  schema: World["schema"],
+  { schema, free }: { readonly schema: World["schema"]; readonly free: number | undefined },
 ): Promise<RecoveryPlan> {
-  return withArchive(settings, cluster, recovery.from, (archive) =>
-    planWith(settings, recovery, schema, archive),
-  );
+  const work = (archive: Archived): Promise<RecoveryPlan> =>
+    planWith(settings, cluster, recovery, schema, archive);
+  return withArchive(settings, cluster, recovery.from, work, free);
 }
 
 async function planWith(
   settings: Settings,
+  cluster: OwnCluster,
   recovery: Recovery,
   schema: World["schema"],
   archive: Archived,
 ): Promise<RecoveryPlan> {
   const server = access(settings);
   const { backup, compiled, contents } = await locateTarget(settings, recovery.target, archive);
+  const parameters = highestParameters(parametersOf(archive.control), contents.parameters);
+  checkParameters(cluster, parameters);
+  const half = openAt(contents, compiled).filter(({ gid }) => parsePreparedName(gid) !== undefined);
+  if (half.length > 0) throw halfDone(half.map(({ gid }) => gid));
   const databases = [...settings.databases.values()].filter(({ name }) => schema.get(name)?.exists === true);
   return {
     ...{ id: planId(compiled, archive.timeline, backup.label), volume: recovery.volume, from: recovery.from },
     ...{ backup, target: compiled, timeline: archive.timeline, lost: compiled.lost },
     losses: await lossesOf(server, databases, contents.writes, compiled.lost),
+    seen: seenIn(archive.way, parseLsn(backup.startLsn), contents, compiled.lost),
     walBytes: Number(compiled.lsn - parseLsn(backup.startLsn)),
     schema: await schemaAt(server, settings, schema, compiled.lost),
     left: new Map([...schema].map(([name, { version }]) => [name, version])),
-    parameters: parametersOf(archive.control),
+    parameters,
   };
 }
 
 function planId({ lsn, inclusive }: RecoveryPlan["target"], timeline: number, label: string): string {
   const place = JSON.stringify([String(lsn), inclusive, timeline, label]);
   return createHash("sha256").update(place).digest("hex").slice(0, 16);
+}
+
+/** Transactions that are prepared at the target, and neither committed nor rolled back. Pure. */
+export function openAt(
+  { prepared, endings }: Pick<WalContents, "prepared" | "endings">,
+  { lsn: end, inclusive }: Pick<CompiledTarget, "lsn" | "inclusive">,
+): Prepared[] {
+  const kept = ({ lsn }: { readonly lsn: bigint }): boolean => lsn < end || (inclusive && lsn === end);
+  return prepared
+    .filter(kept)
+    .filter(({ xid, lsn }) => !endings.some((each) => each.xid === xid && each.lsn > lsn && kept(each)));
 }

@@ -11,7 +11,7 @@ import { refuseIfInVain } from "../docker/in-vain.ts";
 import { removeInstance, startInstance, waitForRecovery, type Instance } from "./instance.ts";
 import { readMark, writeMark } from "./mark.ts";
 import type { RecoveryPlan } from "./types.ts";
-import { refuseRecovery } from "./refusals.ts";
+import { halfDone, refuseRecovery } from "./refusals.ts";
 import { restoreBackup } from "./restore.ts";
 import { formatLsn, parseLsn } from "./wal.ts";
 
@@ -112,7 +112,7 @@ async function pausedAtTarget({ container, server }: Instance, { plan }: Recover
   );
 }
 
-/** A target in the middle of a schema change over several databases would leave them apart. */
+/** What was prepared before the base backup is not seen in the WAL since; here it is. */
 async function refuseHalfDone({ server }: Instance, settings: Settings): Promise<void> {
   const half = await withClient(server, "postgres", (client) =>
     rowsOf(
@@ -123,9 +123,5 @@ async function refuseHalfDone({ server }: Instance, settings: Settings): Promise
     ),
   );
   if (half.length === 0) return;
-  throw refuseRecovery(
-    "ROLLBACK_IN_PROGRESS",
-    `the target lies in the middle of a schema change over several databases: ${half.map(({ database }) => database).join(", ")} would be left behind.`,
-    "Choose the restore point before that run, or a moment after it.",
-  );
+  throw halfDone(half.map(({ gid, database }) => `${gid} in ${database}`));
 }

@@ -1,6 +1,6 @@
-import { readerShell, oldFolder, type Reader } from "./reader.ts";
+import { readerShell, type Reader } from "./reader.ts";
 import { segmentName, segmentsAlong, segmentStart, timelineAt, type Branch } from "./segments.ts";
-import { formatLsn, parseWal, type Endings } from "./wal.ts";
+import { formatLsn, parseLsn, parseParameters, parseWal, type Endings } from "./wal.ts";
 
 /** Rows that a transaction wrote to one table, which is named by `tablespace/database/file`. */
 export interface Writes {
@@ -12,7 +12,11 @@ export interface Writes {
 }
 
 export interface WalContents extends Endings {
+  /** Server settings from each place on at which they changed, by the names of the WAL. */
+  readonly parameters: readonly ReadonlyMap<string, number>[];
   readonly writes: readonly Writes[];
+  /** Position of the last record read; undefined: there was none. */
+  readonly last: bigint | undefined;
 }
 
 /** A stretch of WAL that could not be read in full. */
@@ -20,17 +24,17 @@ export interface WalGap {
   readonly gap: string;
 }
 
-const walFolder = "/tmp/wal";
-
 /**
  * Reads all WAL from `from` to `to` along the way, from the archive and from what the volume still holds. Each segment is linked
- * under the newest timeline's name, so that `pg_waldump` reads across forks in one go and loses no record on a boundary.
+ * under the newest timeline's name, so that `pg_waldump` reads across forks in one go and loses no record on a boundary. Records up
+ * to and with the one at `after` are left out.
  */
 export async function readWal(
   reader: Reader,
   way: readonly Branch[],
   from: bigint,
   to: bigint,
+  after = 0n,
 ): Promise<WalContents | WalGap> {
   const timeline = way.at(-1)?.timeline ?? 1;
   const names = segmentsAlong(way, from, to);
@@ -39,19 +43,20 @@ export async function readWal(
     reader,
     fetchScript,
     [
-      walFolder,
-      oldFolder,
+      reader.scratch,
+      reader.data,
       ...reader.pgbackrest("archive-get", ["--log-level-console=off", "--log-level-stderr=off"]),
     ],
     list,
   );
   if (fetched !== "") return { gap: fetched };
   const printed = await readerShell(reader, dumpScript, [
-    walFolder,
+    reader.scratch,
     String(timeline),
     formatLsn(from),
     formatLsn(to),
     summarise,
+    String(after),
   ]);
   const [records = "", error = ""] = printed.split("\x1e");
   const at = /at ([0-9A-F]+\/[0-9A-F]+)/.exec(error)?.[1];
@@ -62,6 +67,9 @@ export async function readWal(
     endings: parsed.endings.map((each) => ({ ...each, timeline: timelineAt(way, each.lsn) })),
     points: parsed.points.map((each) => ({ ...each, timeline: timelineAt(way, each.lsn) })),
     writes: parseWrites(records),
+    prepared: parsed.prepared,
+    parameters: parseParameters(records),
+    last: parseLast(records),
   };
 }
 
@@ -74,14 +82,17 @@ while read -r name as; do
   else echo "$name"; exit 0; fi
 done`;
 
-/** `$1` folder, `$2` timeline, `$3` and `$4` positions, `$5` perl program. */
+/** `$1` folder, `$2` timeline, `$3` and `$4` positions, `$5` perl program, `$6` position up to which nothing is wanted. */
 const dumpScript = `errors=$(mktemp)
-pg_waldump -p "$1" -t "$2" -s "$3" -e "$4" -r Transaction -r XLOG -r Heap -r Heap2 2>"$errors" | perl -ne "$5" || true
+pg_waldump -p "$1" -t "$2" -s "$3" -e "$4" -r Transaction -r XLOG -r Heap -r Heap2 2>"$errors" | AFTER="$6" perl -ne "$5" || true
 printf '\\036'; cat "$errors"; rm -f "$errors"`;
 
 /** Ends of transactions and restore points as they are; rows written, summed up. Records of big transactions stay in the container. */
-const summarise = String.raw`if (/^rmgr: (?:Transaction|XLOG)/) {
-  if (/desc: (?:COMMIT|ABORT|RESTORE_POINT)/) { s/; inval msgs:.*//; print; }
+const summarise = String.raw`BEGIN { $after = $ENV{AFTER} }
+if ($after && m{, lsn: ([0-9A-F]+)/([0-9A-F]+),}) { next if hex($1) * 4294967296 + hex($2) <= $after }
+$seen = $_;
+if (/^rmgr: (?:Transaction|XLOG)/) {
+  if (/desc: (?:COMMIT|ABORT|PREPARE|RESTORE_POINT|PARAMETER_CHANGE)/) { s/; inval msgs:.*//; print; }
 } elsif (/ tx: +(\d+),.*? desc: (INSERT|MULTI_INSERT|UPDATE|HOT_UPDATE|DELETE)/) {
   my ($tx, $op) = ($1, $2);
   next unless /blkref #0: rel (\d+\/\d+\/\d+)/;
@@ -89,7 +100,13 @@ const summarise = String.raw`if (/^rmgr: (?:Transaction|XLOG)/) {
   my $n = /ntuples: (\d+)/ ? $1 : 1;
   $rows{$key}[$op =~ /INSERT/ ? 0 : $op =~ /UPDATE/ ? 1 : 2] += $n;
 }
-END { for (keys %rows) { my @n = map { $_ || 0 } @{$rows{$_}}[0..2]; print "ROWS $_ @n\n" } }`;
+END { for (keys %rows) { my @n = map { $_ || 0 } @{$rows{$_}}[0..2]; print "ROWS $_ @n\n" }
+  print "LAST $1\n" if $seen =~ m{, lsn: ([0-9A-F]+/[0-9A-F]+),} }`;
+
+function parseLast(printed: string): bigint | undefined {
+  const found = /^LAST (\S+)$/m.exec(printed)?.[1];
+  return found === undefined ? undefined : parseLsn(found);
+}
 
 function parseWrites(printed: string): Writes[] {
   return [...printed.matchAll(/^ROWS (\d+) (\S+) (\d+) (\d+) (\d+)$/gm)].map(

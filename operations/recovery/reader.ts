@@ -1,6 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { dataFolder } from "../../settings/archive.ts";
-import { archiveConfiguration, pgbackrest, runArchive, writeConfiguration } from "../archive/pgbackrest.ts";
+import {
+  archiveConfiguration,
+  pgbackrest,
+  runArchive,
+  serverConfig,
+  writeConfiguration,
+} from "../archive/pgbackrest.ts";
 import { parseInfo, type ArchiveInfo } from "../archive/info.ts";
 import { dumpsFolder, type DumpRepository } from "../backup/place.ts";
 import { docker } from "../docker/run.ts";
@@ -9,6 +15,10 @@ import type { Backup, Secrets } from "../../settings/types.ts";
 /** A passing container that can read the archive and the volume recovered from, and write neither. */
 export interface Reader {
   readonly container: string;
+  /** Data directory that is read, in it. */
+  readonly data: string;
+  /** Folder of its own for what is fetched. */
+  readonly scratch: string;
   /** Command line of pgBackRest in it. */
   readonly pgbackrest: (command: string, options?: readonly string[]) => string[];
 }
@@ -53,11 +63,27 @@ export async function withReader<T>(
     );
     await writeConfiguration(container, config, text);
     return await work({
-      container,
+      ...{ container, data: oldFolder, scratch: "/tmp/wal" },
       pgbackrest: (command, options = []) => pgbackrest(config, command, options),
     });
   } finally {
     await docker(["rm", "-f", container]);
+  }
+}
+
+/** As `withReader`, in the container of the server that runs: at once, which counts while everybody waits. */
+export async function withServerReader<T>(
+  container: string,
+  work: (reader: Reader) => Promise<T>,
+): Promise<T> {
+  const reader: Reader = {
+    ...{ container, data: dataFolder, scratch: `/tmp/wal-${randomBytes(4).toString("hex")}` },
+    pgbackrest: (command, options = []) => pgbackrest(serverConfig, command, options),
+  };
+  try {
+    return await work(reader);
+  } finally {
+    await readerShell(reader, 'rm -rf "$1"', [reader.scratch]);
   }
 }
 

@@ -1,7 +1,18 @@
 import type { BaseBackup } from "../archive/info.ts";
 import type { CompiledTarget } from "./compile.ts";
 import type { TableLoss } from "./losses.ts";
+import type { Writes } from "./read.ts";
+import type { Branch } from "./segments.ts";
 import type { Ending } from "./wal.ts";
+
+/** What was known of the WAL when a move was planned, to go on from behind the fence. */
+export interface Seen {
+  readonly way: readonly Branch[];
+  /** Position of the last record that was read. */
+  readonly until: bigint;
+  /** Rows written by transactions that are left behind, or had not ended yet. */
+  readonly writes: readonly Writes[];
+}
 
 /** A recovery that can be carried out, worked out to the record. */
 export interface RecoveryPlan {
@@ -16,6 +27,7 @@ export interface RecoveryPlan {
   /** Committed transactions that are left behind. */
   readonly lost: CompiledTarget["lost"];
   readonly losses: readonly TableLoss[];
+  readonly seen: Seen;
   /** Bytes of WAL to replay, which is what takes the time. */
   readonly walBytes: number;
   /** Version of each database's schema at the target; undefined: none, or no such database. */
@@ -37,6 +49,7 @@ export interface UndoPlan {
   readonly fork: bigint;
   readonly lost: readonly Ending[];
   readonly losses: readonly TableLoss[];
+  readonly seen: Seen;
   readonly schema: ReadonlyMap<string, string | undefined>;
   /** Versions of the schemas on the volume in use, for the way back to it. */
   readonly left: ReadonlyMap<string, string | undefined>;

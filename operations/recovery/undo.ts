@@ -7,41 +7,34 @@ import { docker } from "../docker/run.ts";
 import { refuseIfInVain } from "../docker/in-vain.ts";
 import { access } from "../plan/access.ts";
 import type { World } from "../plan/world.ts";
+import { seenIn } from "./again.ts";
 import { currentPosition, schemaAt, schemaLeftOn } from "./facts.ts";
 import { removeInstance, startInstance, waitForRecovery, type Instance } from "./instance.ts";
 import { lossesOf } from "./losses.ts";
 import { readMark } from "./mark.ts";
-import { controlData, oldFolder, readerShell, readHistory, withReader } from "./reader.ts";
+import { controlData, readHistory, withReader } from "./reader.ts";
 import { readWal } from "./read.ts";
 import type { UndoPlan } from "./types.ts";
 import { refuseRecovery } from "./refusals.ts";
 import { branches, segmentName, segmentStart, type Branch } from "./segments.ts";
 
-/**
- * Works out what going to that volume would leave behind. Undefined: the volume is empty. Refuses `WRONG_CLUSTER` and a volume
- * on which a recovery was left unfinished.
- */
+/** Works out what going to that volume, which holds a cluster, would leave behind. Refuses `WRONG_CLUSTER` and `WAL_GAP`. */
 export async function planUndo(
   settings: Settings,
   cluster: OwnCluster,
   from: string,
   world: Pick<World, "schema">,
-): Promise<UndoPlan | undefined> {
+): Promise<UndoPlan> {
   const names = stackNames(settings);
   const common = {
     ...{ image: cluster.image, backup: cluster.backup, secrets: settings.secrets },
     ...{ prefix: names.network, labels: stackLabels(settings, "recovery") },
   };
   const there = await withReader({ ...common, from: cluster.volume }, async (reader) => {
-    const whole = await readerShell(reader, 'test -e "$1/global/pg_control" && echo yes || true', [
-      oldFolder,
-    ]);
-    if (whole !== "yes") return undefined;
     const control = await controlData(reader);
     const timeline = Number(control.get("Latest checkpoint's TimeLineID"));
     return { control, timeline, way: branches(timeline, await readHistory(reader, timeline)) };
   });
-  if (there === undefined) return undefined;
   const server = access(settings);
   return withReader({ ...common, from }, async (reader) => {
     const identifier = (await controlData(reader)).get("Database system identifier");
@@ -56,7 +49,8 @@ export async function planUndo(
     const { timeline, lsn } = await currentPosition(server);
     const way = branches(timeline, await readHistory(reader, timeline));
     const fork = forkOf(way, there.way) ?? lsn;
-    const contents = await readWal(reader, way, segmentStart(segmentName(timeline, fork)), lsn);
+    const begin = segmentStart(segmentName(timeline, fork));
+    const contents = await readWal(reader, way, begin, lsn);
     if ("gap" in contents) {
       throw refuseRecovery(
         "WAL_GAP",
@@ -71,6 +65,7 @@ export async function planUndo(
     return {
       ...{ volume: cluster.volume, from, timeline: there.timeline, fork, lost },
       losses: await lossesOf(server, databases, contents.writes, lost),
+      seen: seenIn(way, begin, contents, lost),
       schema: await schemaLeftOn(
         server,
         cluster.volume,

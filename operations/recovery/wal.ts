@@ -22,6 +22,16 @@ export interface NamedPoint {
 export interface Endings {
   readonly endings: readonly Ending[];
   readonly points: readonly NamedPoint[];
+  readonly prepared: readonly Prepared[];
+}
+
+/** First phase of a two-phase commit. */
+export interface Prepared {
+  readonly lsn: bigint;
+  readonly xid: string;
+  readonly gid: string;
+  /** As of an `Ending`. */
+  readonly time: string;
 }
 
 /** `0/16B3748` as a number. */
@@ -39,13 +49,16 @@ const line = /^rmgr: \S+ .* tx: +(\d+), lsn: ([0-9A-F]+\/[0-9A-F]+), .*? desc: (
 const ending =
   /^(COMMIT|ABORT)(?:_PREPARED (\d+):)? (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC(?:.*?; subxacts: ([\d ]+))?/;
 
+const prepare = /^PREPARE gid (.*?): (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC/;
+
 /**
- * Parses what `pg_waldump` printed of one timeline: ends of transactions and restore points; other lines are skipped.
+ * Parses what `pg_waldump` printed of one timeline: ends of transactions, first phases of their commits and restore points; other lines are skipped.
  * https://git.postgresql.org/gitweb/?p=postgresql.git;a=blob;f=src/backend/access/rmgrdesc/xactdesc.c;hb=REL_17_STABLE
  */
 export function parseWal(printed: string, timeline: number): Endings {
   const endings: Ending[] = [];
   const points: NamedPoint[] = [];
+  const prepared: Prepared[] = [];
   for (const text of printed.split("\n")) {
     const [, tx = "0", at = "0/0", description = ""] = line.exec(text) ?? [];
     const lsn = parseLsn(at);
@@ -53,17 +66,31 @@ export function parseWal(printed: string, timeline: number): Endings {
       points.push({ lsn, timeline, name: description.slice("RESTORE_POINT ".length) });
       continue;
     }
+    const [, gid, since = ""] = prepare.exec(description) ?? [];
+    if (gid !== undefined) prepared.push({ lsn, xid: tx, gid, time: sixDigits(since) });
     const found = ending.exec(description);
     if (found === null) continue;
-    const [, how, prepared, time = "", subxids = ""] = found;
+    const [, how, first, time = "", subxids = ""] = found;
     endings.push({
       lsn,
       timeline,
-      xid: prepared ?? tx,
+      xid: first ?? tx,
       subxids: subxids.split(" ").filter(Boolean),
       committed: how === "COMMIT",
-      time: time.includes(".") ? time.padEnd(26, "0") : `${time}.000000`,
+      time: sixDigits(time),
     });
   }
-  return { endings, points };
+  return { endings, points, prepared };
+}
+
+function sixDigits(time: string): string {
+  return time.includes(".") ? time.padEnd(26, "0") : `${time}.000000`;
+}
+
+/** Server settings from each place on at which they changed, by the names of the WAL. */
+export function parseParameters(printed: string): ReadonlyMap<string, number>[] {
+  return [...printed.matchAll(/ desc: PARAMETER_CHANGE (.*)/g)].map(([, text = ""]) => {
+    const values = [...text.matchAll(/(\w+)=(\d+)/g)];
+    return new Map(values.map(([, name = "", value]) => [name, Number(value)]));
+  });
 }

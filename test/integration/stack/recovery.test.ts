@@ -4,6 +4,8 @@ import { execa } from "execa";
 import { z } from "zod";
 import { docker } from "../../../operations/docker/run.ts";
 import { assertServes, schemaVersions } from "../../support/stack-checks.ts";
+import { restoredByDefault, volumeChecksum } from "../../support/recovery.ts";
+import { lineOf } from "../../support/stack-events.ts";
 import { createStack, type Config, type ScratchStack } from "../../support/stack.ts";
 
 const quick = { safety: { bake: "0s" }, redis: false } as const;
@@ -30,11 +32,7 @@ describe("a recovery to a point in time as an `up`, and its undo", function () {
     stack.query("meal_planner", "insert into meals (name, slot, calories) values ($1, 'lunch', 100)", [name]);
   const kept = async (): Promise<unknown[]> =>
     (await stack.query("meal_planner", "select name from meals order by name")).map(({ name }) => name);
-  const checksum = (): Promise<string> =>
-    docker([
-      ...["run", "--rm", "-v", `${stack.volumes.data}:/v:ro`, "rollback-postgres:17", "sh", "-c"],
-      "cd /v && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum",
-    ]);
+  const checksum = (): Promise<string> => volumeChecksum(stack.volumes.data);
   const refused = async (code: string): Promise<void> => {
     const { output } = await stack.preview({ expectFailure: true });
     assert.match(output, new RegExp(`refused ${code}:`));
@@ -114,8 +112,21 @@ describe("a recovery to a point in time as an `up`, and its undo", function () {
   });
 
   it("recovers beside the volume in use and serves from there, exactly before the release", async () => {
-    const { output } = await stack.up();
+    const running = await stack.startUp();
+    await running.waitFor(lineOf("backup", /^restored /));
+    await write("while it restored");
+    const { output, exitCode } = await running.ended;
+    assert.equal(exitCode, 0, output);
+    assert.match(output, /1 more rows were written while this was prepared/);
     assert.match(output, /kept \d+ rows that were written later/);
+    const salvaged = await docker([
+      "exec",
+      stack.names.postgres,
+      "bash",
+      "-c",
+      "cat /var/lib/dumps/salvage/*/meal_planner.jsonl",
+    ]);
+    assert.match(salvaged, /while it restored/);
     await assertServes(stack, "1.2.0");
     assert.deepEqual(await kept(), ["before the release"]);
     assert.deepEqual(await schemaVersions(stack), { meal_planner: "20", mealie: "4" });
@@ -140,12 +151,20 @@ describe("a recovery to a point in time as an `up`, and its undo", function () {
     await configure("1.2.1", recovery);
     await stack.up();
     await assertServes(stack, "1.2.1");
-    assert.deepEqual(await kept(), ["after the release", "before the release"]);
+    assert.deepEqual(await kept(), ["after the release", "before the release", "while it restored"]);
     const timeline = await stack.query(
       "postgres",
       "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int as now",
     );
     assert.deepEqual(timeline, [{ now: 3 }]);
+  });
+
+  it("is found by a plain restore of the archive afterwards, and not the branch that was left", async () => {
+    await write("after the undo");
+    const sql = "select name from meals order by name";
+    const restored = await restoredByDefault(stack, stack.volumes.data, "meal_planner", sql);
+    assert.deepEqual(restored, await kept());
+    assert.ok(restored.includes("after the undo"));
   });
 
   it("sets a restore point before a release without migrations, too", async () => {

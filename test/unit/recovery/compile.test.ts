@@ -58,6 +58,28 @@ describe("a target", () => {
     assert.equal(compiled({ kind: "time", time: "2026-11-25 06:26:06.909225+00" }), "0/38798A8 inclusive");
   });
 
+  it("does not keep a first phase that came after it", () => {
+    const text = [
+      `${head}        742, lsn: 0/03879218, prev 0/038791D8, desc: COMMIT 2026-11-25 06:26:06.904 UTC`,
+      `${head}        743, lsn: 0/03879300, prev 0/038791D8, desc: PREPARE gid a: 2026-11-25 06:26:06.906 UTC`,
+      `${head}        744, lsn: 0/03879400, prev 0/038791D8, desc: COMMIT 2026-11-25 06:26:06.908 UTC`,
+    ].join("\n");
+    const at = (target: WalTarget, printed = text): string => {
+      const outcome = compileTarget(target, parseWal(printed, 1), base);
+      return "failure" in outcome
+        ? outcome.failure
+        : `${formatLsn(outcome.lsn)} ${outcome.inclusive ? "inclusive" : "exclusive"}`;
+    };
+    assert.equal(at({ kind: "time", time: "2026-11-25 06:26:06.905+00" }), "0/3879300 exclusive");
+    assert.equal(at({ kind: "time", time: "2026-11-25 06:26:06.906+00" }), "0/3879400 exclusive");
+    assert.equal(at({ kind: "lsn", lsn: "0/3879300" }), "0/3879300 exclusive");
+    assert.equal(at({ kind: "lsn", lsn: "0/3879301" }), "0/3879400 exclusive");
+    assert.equal(at({ kind: "xid", xid: "742" }), "0/3879300 exclusive");
+    const end = text.split("\n").slice(0, 2).join("\n");
+    assert.equal(at({ kind: "lsn", lsn: "0/3879350" }, end), "0/3879300 inclusive");
+    assert.equal(at({ kind: "lsn", lsn: "0/3879300" }, end), "0/3879300 exclusive");
+  });
+
   it("before the base backup was consistent, or after the last end, is none", () => {
     assert.equal(compiled({ kind: "time", time: "2026-11-25 06:25:00+00" }), "early");
     assert.equal(
