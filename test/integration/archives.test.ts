@@ -260,6 +260,54 @@ describe("what a reversal took", function () {
     ]);
   });
 
+  it("comes back into a column whose name another one had meanwhile", async () => {
+    await roundTrip({
+      up: "ALTER TABLE people RENAME COLUMN name TO title; ALTER TABLE people ADD COLUMN name text",
+      down: "ALTER TABLE people DROP COLUMN name; ALTER TABLE people RENAME COLUMN title TO name",
+      data: "UPDATE people SET name = 'n' || id WHERE id < 3",
+    });
+    assert.deepEqual(await sql("SELECT title, name FROM people ORDER BY id"), [
+      { title: "ann", name: "n1" },
+      { title: "bob", name: "n2" },
+      { title: "cid", name: null },
+    ]);
+  });
+
+  it("comes back beside rows that the migration makes anew, which are conflicts", async () => {
+    const result = await roundTrip({
+      up: "CREATE TABLE totals (id serial PRIMARY KEY, person int UNIQUE REFERENCES people, n int); INSERT INTO totals (person, n) SELECT id, 0 FROM people",
+      down: "DROP TABLE totals",
+      data: "UPDATE totals SET id = id + 10, n = 5; INSERT INTO people (name) VALUES ('dan'); INSERT INTO totals (id, person, n) VALUES (20, 4, 7)",
+      meanwhile:
+        "DELETE FROM people WHERE id = 4; INSERT INTO people (id, name) OVERRIDING SYSTEM VALUE VALUES (4, 'eve')",
+    });
+    const [outcomeOf] = outcome(result);
+    assert.deepEqual(outcomeOf, { inserted: 0, updated: 0, same: 0, conflicts: 4, gone: 0, examples: [] });
+    assert.equal((await sql("SELECT FROM totals")).length, 4);
+  });
+
+  it("comes back where triggers changed rows of other tables", async () => {
+    await folder.write({
+      "001_people.sql": `CREATE TABLE items (id int PRIMARY KEY, price int); INSERT INTO items VALUES (1, 10), (2, 20);
+        CREATE TABLE "Sum-Of" (id int PRIMARY KEY, total int); INSERT INTO "Sum-Of" VALUES (1, 30);
+        CREATE FUNCTION sums() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE "Sum-Of" SET total = (SELECT sum(price) FROM items); RETURN NULL; END $$;
+        CREATE TRIGGER sums AFTER UPDATE OR DELETE ON items FOR EACH STATEMENT EXECUTE FUNCTION sums();`,
+    });
+    await folder.write({
+      "002_change.sql": "SELECT 1",
+      "rollback/002_change.sql": "UPDATE items SET price = 0",
+    });
+    await bring("2");
+    const { archived } = await bring("1");
+    assert.deepEqual(archived.map(({ source, rows }) => [source, rows]).sort(), [
+      ["public.Sum-Of", 1],
+      ["public.items", 2],
+    ]);
+    await bring("2");
+    assert.deepEqual(await sql('SELECT total FROM "Sum-Of"'), [{ total: 30 }]);
+    assert.deepEqual(await sql("SELECT price FROM items ORDER BY id"), [{ price: 10 }, { price: 20 }]);
+  });
+
   it("comes back where rows of several tables refer to each other in a circle, the foreign keys as they were", async () => {
     const result = await roundTrip({
       up: `CREATE TABLE heads (id int PRIMARY KEY, team int NOT NULL);

@@ -209,6 +209,12 @@ BEGIN
         SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = r.rel
         UNION ALL SELECT c.conrelid FROM pg_constraint c WHERE c.confrelid = r.rel AND c.contype = 'f'
           AND (c.confdeltype IN ('c', 'n', 'd') OR c.confupdtype IN ('c', 'n', 'd'))
+        -- Tables that the functions of its triggers speak of.
+        UNION ALL SELECT c.oid FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+          JOIN pg_class c ON c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'USAGE')
+            AND p.prosrc ~* ('\\m' || regexp_replace(c.relname, '([^[:alnum:]_])', '\\\\\\1', 'g') || '\\M')
+          JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname <> 'rollback' AND n.nspname !~ '^(pg_|information_schema)'
+        WHERE t.tgrelid = r.rel AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgname NOT LIKE '~rollback\\_%'
       ) AS next(rel)
     )
     SELECT r.rel, c.relkind = 'r' AND NOT c.relispartition AND NOT c.relhassubclass

@@ -154,8 +154,8 @@ CREATE OR REPLACE FUNCTION rollback.put_back(a rollback.archive, overwrite boole
 DECLARE
   target oid := rollback.archive_target(a);
   has_after boolean := rollback.has_column(format('rollback.%I', a.name)::regclass, '~after');
-  match text; names text; named text; vals text; differs text; sets text; each record;
-  gone_rows text; conflicts jsonb := '[]';
+  match text; names text; named text; vals text; differs text; sets text; free text; each record;
+  gone_rows text; missing bigint; conflicts jsonb := '[]';
   inserted bigint := 0; updated bigint := 0; same bigint := 0; conflict bigint := 0;
 BEGIN
   IF target IS NULL THEN RETURN jsonb_build_object('problem', format('there is no table %I.%I', a.source_schema, a.source_table)); END IF;
@@ -172,17 +172,20 @@ BEGIN
   IF match IS NULL AND (a.lost IS NOT NULL OR a.how = 'update') THEN
     RETURN jsonb_build_object('problem', format('%I.%I has neither a key nor other columns by which its rows can be told apart', a.source_schema, a.source_table));
   END IF;
+  -- A column whose name another one had meanwhile looked written to; where it holds nothing, nothing can be lost.
+  free := format('(x."~untouched" OR %L%s)', overwrite,
+    CASE WHEN a.lost IS NOT NULL AND a.how = 'drop' THEN ' OR num_nonnulls(' || named || ') = 0' ELSE '' END);
   IF match IS NOT NULL THEN
-    EXECUTE format('SELECT count(*) FILTER (WHERE NOT (%3$s)), count(*) FILTER (WHERE (%3$s) AND NOT (x."~untouched" OR %4$L))
-      FROM rollback.%1$I x JOIN %2$s t ON %5$s', a.name, target::regclass, differs, overwrite, match) INTO same, conflict;
+    EXECUTE format('SELECT count(*) FILTER (WHERE NOT (%3$s)), count(*) FILTER (WHERE (%3$s) AND NOT %4$s)
+      FROM rollback.%1$I x JOIN %2$s t ON %5$s', a.name, target::regclass, differs, free, match) INTO same, conflict;
     IF conflict > 0 THEN
       EXECUTE format('SELECT jsonb_agg(k) FROM (SELECT jsonb_build_object(%6$s) AS k FROM rollback.%1$I x JOIN %2$s t ON %5$s
-        WHERE (%3$s) AND NOT (x."~untouched" OR %4$L) LIMIT 5) AS few', a.name, target::regclass, differs, overwrite, match,
+        WHERE (%3$s) AND NOT %4$s LIMIT 5) AS few', a.name, target::regclass, differs, free, match,
         (SELECT string_agg(format('%1$L, x.%1$I', k), ', ') FROM unnest(a.key) AS k)) INTO conflicts;
     END IF;
     IF sets IS NOT NULL THEN
-      EXECUTE format('UPDATE %2$s t SET %6$s FROM rollback.%1$I x WHERE %5$s AND (%3$s) AND (x."~untouched" OR %4$L)',
-        a.name, target::regclass, differs, overwrite, match, sets);
+      EXECUTE format('UPDATE %2$s t SET %6$s FROM rollback.%1$I x WHERE %5$s AND (%3$s) AND %4$s',
+        a.name, target::regclass, differs, free, match, sets);
       GET DIAGNOSTICS updated = ROW_COUNT;
     END IF;
   END IF;
@@ -190,9 +193,13 @@ BEGIN
     -- Rows that were changed in place and are not there any more were deleted by somebody since.
     gone_rows := CASE WHEN has_after THEN 'x."~after" IS NULL' ELSE 'true' END;
     IF a.key <> '{}' AND match IS NOT NULL THEN
+      EXECUTE format('SELECT count(*) FROM rollback.%1$I x WHERE %4$s AND NOT EXISTS (SELECT FROM %2$s t WHERE %3$s)',
+        a.name, target::regclass, match, gone_rows) INTO missing;
+      -- What is unique besides the key may be taken by a row that was written since, or that the migration made anew.
       EXECUTE format('INSERT INTO %2$s (%3$s) OVERRIDING SYSTEM VALUE SELECT %4$s FROM rollback.%1$I x
-        WHERE %6$s AND NOT EXISTS (SELECT FROM %2$s t WHERE %5$s)', a.name, target::regclass, names, vals, match, gone_rows);
+        WHERE %6$s AND NOT EXISTS (SELECT FROM %2$s t WHERE %5$s) ON CONFLICT DO NOTHING', a.name, target::regclass, names, vals, match, gone_rows);
       GET DIAGNOSTICS inserted = ROW_COUNT;
+      conflict := conflict + missing - inserted;
     ELSE
       EXECUTE format('INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM (
           SELECT x.*, row_number() OVER (PARTITION BY ROW(%3$s)::text) AS "~nth" FROM rollback.%4$I x WHERE %6$s) x
