@@ -2,10 +2,14 @@ import type { ClientBase } from "pg";
 import { Refusal } from "../../settings/refusal.ts";
 import { compareCatalogues, describeChanges } from "./fingerprint.ts";
 import type { Catalogue, CatalogueChanges } from "./fingerprint.ts";
+import { sameButForSpace } from "./function-text.ts";
 import { changesOf, recordedCatalogue } from "./ledger/write.ts";
 import type { DatabasePlan } from "./plan.ts";
 
-/** How the catalogue differs from the one before the oldest reversed migration, as far as that can be told. */
+/**
+ * How the catalogue differs from the one before the oldest reversed migration, as far as that can be told; empty: in nothing
+ * that counts, or only in what an earlier reversal left and was accepted then.
+ */
 export async function differencesFrom(
   client: ClientBase,
   plan: DatabasePlan,
@@ -19,7 +23,14 @@ export async function differencesFrom(
   }
   const expected = new Map(recorded.catalogue);
   for (const change of changes) undo(expected, change);
-  return describeChanges(compareCatalogues(expected, now));
+  return describeChanges(withoutSpace(compareCatalogues(expected, now)));
+}
+
+/** Without functions that only have their lines broken or indented in another way. */
+function withoutSpace(changes: CatalogueChanges): CatalogueChanges {
+  const counts = ([key, { before, after }]: [string, { before: string; after: string }]): boolean =>
+    !(/^(function|procedure) /.test(key) && sameButForSpace(before, after));
+  return { ...changes, changed: Object.fromEntries(Object.entries(changes.changed).filter(counts)) };
 }
 
 function undo(catalogue: Map<string, string>, { removed, changed, added }: CatalogueChanges): void {

@@ -221,7 +221,7 @@ export async function finish(
   const fingerprint = fingerprintOf(catalogue);
   if (plan.expected !== undefined && plan.expected !== fingerprint) {
     const differences = await differencesFrom(client, plan, catalogue);
-    if (options.onDifference === "refuse") throw notRestored(plan, differences);
+    if (differences.length > 0 && options.onDifference === "refuse") throw notRestored(plan, differences);
     for (const line of differences) options.warn(`${plan.database}: ${line}`);
   }
   await recordCatalogue(client, fingerprint, await catalogueMark(client), catalogue);

@@ -29,6 +29,8 @@ const ups: Readonly<Record<string, string>> = {
   "a new column": "ALTER TABLE shop.owners ADD COLUMN age int NOT NULL DEFAULT 7 CHECK (age > 0)",
   "a new table":
     "CREATE TABLE shop.toys (id serial PRIMARY KEY, pet bigint REFERENCES shop.pets, kind shop.mood); CREATE INDEX ON shop.toys (pet)",
+  "a new table whose trigger, default and rules call new functions":
+    "CREATE TABLE shop.jobs (id int PRIMARY KEY, state text); CREATE FUNCTION shop.tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$; CREATE TRIGGER tell AFTER INSERT ON shop.jobs FOR EACH ROW EXECUTE FUNCTION shop.tell(); CREATE FUNCTION shop.first_state() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT 'new'::text $$; ALTER TABLE shop.jobs ALTER COLUMN state SET DEFAULT shop.first_state(), ADD CHECK (state <> shop.first_state() OR id > 0); CREATE POLICY mine ON shop.jobs USING (state = shop.first_state()); CREATE INDEX ON shop.jobs ((state = shop.first_state()))",
   "new tables in a circle":
     "CREATE TABLE shop.a (id int PRIMARY KEY, b int); CREATE TABLE shop.b (id int PRIMARY KEY, a int REFERENCES shop.a); ALTER TABLE shop.a ADD FOREIGN KEY (b) REFERENCES shop.b",
   "a renamed column": "ALTER TABLE shop.pets RENAME COLUMN weight TO kilos",

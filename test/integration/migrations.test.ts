@@ -177,6 +177,32 @@ describe("changing schemas on a real server", function () {
     assert.equal(await head(), "1");
   });
 
+  it("does not ask again about what an earlier reversal left", async () => {
+    await folder.write({
+      "004_extra.sql": "CREATE TABLE extra (id int); CREATE SEQUENCE left_over;",
+      "rollback/004_extra.sql": "DROP TABLE extra;",
+    });
+    await bring({ app: "4" });
+    await bring({ app: "3" }, { onDifference: "warn" });
+    await bring({ app: "2" });
+    assert.equal(await head(), "2");
+  });
+
+  it("does not mind other lines and indentation in a function", async () => {
+    const touch = (body: string) =>
+      `CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$${body}$$;`;
+    await folder.write({
+      "004_touch.sql": touch("\n  BEGIN\n    RETURN NEW;\n  END\n"),
+      "rollback/004_touch.sql": "DROP FUNCTION touch();",
+      "005_touch.sql": touch("BEGIN RETURN NULL; END"),
+      "rollback/005_touch.sql": touch("BEGIN\nRETURN NEW;\nEND"),
+    });
+    await bring({ app: "5" });
+    await bring({ app: "4" });
+    await bring({ app: "3" });
+    assert.equal(await head(), "3");
+  });
+
   it("does not mind another order of columns", async () => {
     await folder.write({
       "004_drop.sql": "ALTER TABLE meals DROP COLUMN name;",

@@ -72,3 +72,12 @@ export async function readSnapshot(client: ClientBase, tracking: TrackingName): 
   }
   return { objects, dependencies };
 }
+
+/** For each key the keys that depend on it. */
+export function dependentsOf({ dependencies }: Snapshot): Map<string, Set<string>> {
+  const result = new Map<string, Set<string>>();
+  for (const [key, on] of dependencies) {
+    for (const each of on) result.set(each, (result.get(each) ?? new Set()).add(key));
+  }
+  return result;
+}
