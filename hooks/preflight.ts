@@ -5,6 +5,7 @@ import { access } from "../operations/plan/access.ts";
 import { describeChange } from "../operations/plan/describe.ts";
 import { formerFront } from "../operations/plan/front.ts";
 import { journalKey, runRecord } from "../operations/plan/record.ts";
+import { checkCapacity, describeCapacity, missingCapacity } from "../operations/preflight/capacity.ts";
 import { checkBeforeAnything } from "../operations/preflight/checks.ts";
 import { describePlan } from "../operations/migrations/describe.ts";
 import { checkMove, describeMove } from "../operations/recovery/move.ts";
@@ -31,6 +32,9 @@ async function check({ context, say }: EffectRun): Promise<void> {
   for (const line of describeChange(world, change, because)) say(line);
   if (world.move !== undefined) for (const line of describeMove(world.move)) say(line);
   checkBeforeAnything(settings, world, desired);
+  const missing = missingCapacity(settings, world, desired);
+  checkCapacity(settings, missing);
+  for (const line of describeCapacity(missing)) say(`fewer containers than now: ${line}`);
   if (world.move !== undefined) checkMove(settings, world.move, change.schema);
   if (!world.server.answers) return;
   if (settings.cluster.kind === "own") {

@@ -256,6 +256,8 @@ export interface Safety {
   readonly onBadBake: "fail" | "warn";
   /** What happens to a reversal that leaves another schema than the one before its migrations. */
   readonly onDifference: "refuse" | "warn";
+  /** What happens when a release would take traffic with fewer containers than what has it now (default refuse). */
+  readonly capacity: "refuse" | "warn";
   /** Milliseconds that keeping what a reversal destroys may take (default 15 s); what would take longer is refused. */
   readonly archive: number;
   /** What becomes of a reversal whose effect cannot be known from its text: a DO block, a call (default refuse). */

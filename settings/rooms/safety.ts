@@ -9,6 +9,7 @@ export const safety = strict({
   bake: duration("0s", "24h").prefault("60s"),
   onBadBake: oneOf(["fail", "warn"]).default("fail"),
   onDifference: oneOf(["refuse", "warn"]).default("refuse"),
+  capacity: oneOf(["refuse", "warn"]).default("refuse"),
   archive: duration("0s", "24h").prefault("15s"),
   opaque: oneOf(["refuse", "accept"]).default("refuse"),
   rehearsal: oneOf(["required", "wanted", "off"]).default("off"),

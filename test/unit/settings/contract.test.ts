@@ -173,6 +173,7 @@ describe("the stack configuration", () => {
       bake: 60_000,
       onBadBake: "fail",
       onDifference: "refuse",
+      capacity: "refuse",
       archive: 15_000,
       opaque: "refuse",
       rehearsal: "off",

@@ -426,6 +426,12 @@ export const others: readonly Mistake[] = [
     says: 'found "rollback"; allowed: fail or warn',
   },
   {
+    at: ["safety", "capacity"],
+    value: "ignore",
+    key: "rollback:safety.capacity",
+    says: 'found "ignore"; allowed: refuse or warn',
+  },
+  {
     at: ["safety", "onDifference"],
     value: "rollback",
     key: "rollback:safety.onDifference",
