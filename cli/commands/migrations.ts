@@ -101,7 +101,10 @@ function common(command: Command): Command {
 
 function aim(command: Command, sign?: string): Command {
   const [to, steps, release] = [
-    new Option("--to <version>", "the version to be at afterwards; 0: before the first; latest: the newest"),
+    new Option(
+      "--to <version>",
+      "the version to be at afterwards; 0 (or none): before the first; latest: the newest",
+    ),
     new Option("--steps <n>", `how many migrations${sign === undefined ? "" : `, ${sign}`}`).argParser(
       sign === undefined ? positive : whole,
     ),

@@ -53,6 +53,14 @@ export interface DatabasePlan {
 /** The version of an empty schema, before the first migration; `position` gives -1 for it. */
 export const beforeFirst = "0";
 
+/** The same where a migration has the number 0, which `beforeFirst` would mean. */
+export const none = "none";
+
+/** What to call the version before the first migration. */
+export function emptyVersion(order: readonly string[]): string {
+  return order.includes(beforeFirst) ? none : beforeFirst;
+}
+
 export interface DatabaseRequest {
   readonly files: readonly Migration[];
   readonly observed: Observed;
@@ -333,6 +341,7 @@ function knownVersion(
 ): string {
   const normal = reader.normalise(wanted);
   if (normal !== undefined && (order.includes(normal) || normal === beforeFirst)) return normal;
+  if (wanted === none) return emptyVersion(order);
   const newest = order.at(-1);
   throw new Refusal({
     code: "SCHEMA_UNKNOWN_VERSION",

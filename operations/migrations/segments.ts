@@ -1,4 +1,4 @@
-import { beforeFirst } from "./plan.ts";
+import { emptyVersion } from "./plan.ts";
 import type { DatabasePlan } from "./plan.ts";
 import type { Step } from "./steps.ts";
 
@@ -55,7 +55,7 @@ function piecesOf(plan: DatabasePlan): Piece[] {
       ...plan,
       steps,
       from: was.at(-1),
-      to: number === groups.length - 1 ? plan.to : (applied.at(-1) ?? beforeFirst),
+      to: number === groups.length - 1 ? plan.to : (applied.at(-1) ?? emptyVersion(plan.applied)),
       applied: was,
       expected: restores ? plan.expected : undefined,
       verify: restores ? plan.verify : undefined,

@@ -2,7 +2,7 @@ import type { ClientBase } from "pg";
 import type { Database } from "../../settings/types.ts";
 import { layoutReader, readMigrations } from "./layouts/index.ts";
 import { drift, observeDatabase } from "./observe.ts";
-import { beforeFirst, standingOf } from "./plan.ts";
+import { emptyVersion, standingOf } from "./plan.ts";
 import { scriptClass } from "./steps.ts";
 import { loadParser } from "./sql/parse.ts";
 import { understand } from "./sql/script.ts";
@@ -31,7 +31,7 @@ export interface MigrationState {
 export interface DatabaseState {
   readonly database: string;
   readonly layout: string;
-  /** Newest applied version, `0`: none. */
+  /** Newest applied version; `0`, or `none` where a migration is numbered 0: none. */
   readonly version: string;
   readonly migrations: readonly MigrationState[];
   /** Whether this program keeps a ledger in the database. */
@@ -54,7 +54,7 @@ export async function stateOf(client: ClientBase, database: Database): Promise<D
   return {
     database: database.name,
     layout: reader.name,
-    version: applied.at(-1) ?? beforeFirst,
+    version: applied.at(-1) ?? emptyVersion(order),
     migrations: order.map((version) => ({
       version,
       state: dirty.has(version) ? "dirty" : isApplied.has(version) ? "applied" : "pending",

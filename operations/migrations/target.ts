@@ -1,11 +1,12 @@
 import { Refusal } from "../../settings/refusal.ts";
-import { beforeFirst, standingOf } from "./plan.ts";
+import { emptyVersion, standingOf } from "./plan.ts";
 import type { DatabaseRequest, Way } from "./plan.ts";
 import { position } from "./order.ts";
 
 /**
  * Where a database is to go. `steps` counts migrations, back when negative; `release` is the newest version that the ledger
- * holds for that release; `newest` is the last of the folder. There is no way to say "everything back" but version `0`.
+ * holds for that release; `newest` is the last of the folder. There is no way to say "everything back" but version `0` (`none` where a migration
+ * is numbered 0).
  */
 export type Target =
   | { readonly version: string }
@@ -25,18 +26,19 @@ export function versionOf(target: Target, request: Open): string {
   const { database } = request.observed;
   const { order, applied } = standingOf(request);
   const head = applied.at(-1);
-  if ("newest" in target) return order.at(-1) ?? beforeFirst;
+  const empty = emptyVersion(order);
+  if ("newest" in target) return order.at(-1) ?? empty;
   if ("release" in target) return ofRelease(target.release, request, applied);
   if (target.steps < 0) {
     const stays = applied.length + target.steps;
     if (stays < 0) throw tooFew(database, -target.steps, applied.length, "applied");
-    return applied[stays - 1] ?? beforeFirst;
+    return applied[stays - 1] ?? empty;
   }
   const done = new Set(applied);
   const from = request.reader.outOfOrder || head === undefined ? 0 : position(order, head) + 1;
   const pending = order.slice(from).filter((version) => !done.has(version));
   if (pending.length < target.steps) throw tooFew(database, target.steps, pending.length, "pending");
-  return target.steps === 0 ? (head ?? beforeFirst) : (pending[target.steps - 1] ?? beforeFirst);
+  return target.steps === 0 ? (head ?? empty) : (pending[target.steps - 1] ?? empty);
 }
 
 /**
@@ -54,7 +56,7 @@ export function wayTo(wanted: string, asked: Way | undefined, request: Open): Wa
   if (asked === undefined || asked === way || to === head || (asked === "up" && late)) return asked ?? way;
   throw new Refusal({
     code: "SCHEMA_DIRECTION",
-    found: `${request.observed.database} is at ${applied.at(-1) ?? beforeFirst}: going to ${wanted} is not going ${asked}.`,
+    found: `${request.observed.database} is at ${applied.at(-1) ?? emptyVersion(order)}: going to ${wanted} is not going ${asked}.`,
     untouched: "Nothing was changed.",
     next: `Use \`${way}\` if that is meant.`,
   });

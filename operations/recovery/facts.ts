@@ -6,7 +6,7 @@ import { withClient } from "../database/connection.ts";
 import { isAbsent } from "../database/errors.ts";
 import { currentTimeline } from "../database/observe.ts";
 import { rowOf, rowsOf } from "../database/query.ts";
-import { beforeFirst } from "../migrations/plan.ts";
+import { beforeFirst, none } from "../migrations/plan.ts";
 import type { World } from "../plan/world.ts";
 import { parseLsn, type Ending } from "./wal.ts";
 
@@ -64,7 +64,10 @@ export async function schemaAt(
     const now = schema.get(name);
     if (now?.exists !== true) return [name, undefined] as const;
     const before = await firstLostChange(server, name, xids);
-    return [name, before === undefined ? now.version : before === beforeFirst ? undefined : before] as const;
+    return [
+      name,
+      before === undefined ? now.version : before === beforeFirst || before === none ? undefined : before,
+    ] as const;
   });
   return new Map(await Promise.all(versions));
 }
@@ -104,7 +107,7 @@ export async function schemaLeftOn(
     const recorded = await leftVersion(server, database, volume);
     return [
       database,
-      recorded === undefined ? version : recorded === beforeFirst ? undefined : recorded,
+      recorded === undefined ? version : recorded === beforeFirst || recorded === none ? undefined : recorded,
     ] as const;
   });
   return new Map(await Promise.all(left));

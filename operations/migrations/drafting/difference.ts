@@ -2,7 +2,7 @@ import { trim } from "./alter.ts";
 import { own } from "./attrs.ts";
 import { planOf } from "./change-plan.ts";
 import { dropStatements } from "./drop.ts";
-import { conversions, inlined, lossesOf, make, needs } from "./make.ts";
+import { conversions, inlined, lossesOf, make, needs, recordOf } from "./make.ts";
 import type { MakeOptions } from "./make.ts";
 import { inOrder } from "./order.ts";
 import { dependentsOf } from "./snapshot.ts";
@@ -59,11 +59,18 @@ export function difference(before: Snapshot, now: Snapshot, options: MakeOptions
     object.kind === "default privileges" && !drop.has(key) ? [object] : [],
   );
   const making: string[] = [];
+  // An identity's sequence may have the name of one that is to come back.
+  const givesUp = new Map<string, readonly string[]>(
+    [...alterations.keys()].flatMap((key) => {
+      const name = own(recordOf(now.objects.get(key)?.attrs["sequence"])).text("name");
+      return name === undefined ? [] : [[`sequence ${name}`, [key]] as const];
+    }),
+  );
   const due = new Set([...create, ...alterations.keys()]);
   for (const key of inOrder(
     due,
     (each) => rankOf(before, each),
-    (each) => needs(before, create, each),
+    (each) => [...needs(before, create, each), ...(givesUp.get(each) ?? [])],
   )) {
     const object = before.objects.get(key);
     if (object === undefined) continue;

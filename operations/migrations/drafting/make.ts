@@ -26,7 +26,7 @@ export function needs(before: Snapshot, create: ReadonlySet<string>, key: string
     }
     for (const [partKey, part] of before.objects) if (own_(part)) direct.delete(partKey);
   }
-  if (object.kind === "column" && create.has(`default ${object.name}`)) {
+  if (object.kind === "column" && create.has(key) && create.has(`default ${object.name}`)) {
     for (const on of before.dependencies.get(`default ${object.name}`) ?? []) direct.add(on);
   }
   // Parts that go along with a new table are there when the table is.
@@ -136,6 +136,7 @@ export function lossesOf(
   return [];
 }
 
-function recordOf(value: unknown): Readonly<Record<string, unknown>> {
+/** A part of an object's attributes that has parts itself. */
+export function recordOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null ? { ...value } : {};
 }

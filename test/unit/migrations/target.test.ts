@@ -39,6 +39,19 @@ describe("how far to go", () => {
     assert.deepEqual(steps, ["0", "1", "3", "4", "5"]);
   });
 
+  it("tells the migration 0 from having none", async () => {
+    await loadParser();
+    const files = [0, 1].map(file);
+    const tracked = files.map(({ version }) => ({ version, success: true }));
+    const open = { ...standing([]), files, observed: { ...standing([]).observed, tracked } };
+    assert.equal(versionOf({ steps: -2 }, open), "none");
+    assert.equal(wayTo("none", "down", open), "down");
+    const reversed = (wanted: string) =>
+      planDatabase({ ...open, wanted, owner: "app" }).steps.map(({ version }) => version);
+    assert.deepEqual([reversed("0"), reversed("none")], [["1"], ["1", "0"]]);
+    assert.deepEqual(planDatabase({ ...standing([1]), wanted: "none", owner: "app" }).to, "0");
+  });
+
   it("refuses more steps than there are, instead of taking all of them", () => {
     assert.throws(() => versionOf({ steps: -3 }, standing([1, 2])), { code: "SCHEMA_TARGET" });
     assert.throws(() => versionOf({ steps: 4 }, standing([1, 2])), { code: "SCHEMA_TARGET" });
