@@ -45,7 +45,7 @@ export const schema: EffectDefinition = {
         warn: say,
         onBoundary: async (step) => {
           say(
-            `${step.where} is committed by itself, because of ${step.alone ?? ""}; requests get 503 meanwhile`,
+            `${step.where} is committed by itself, because of ${step.alone ?? ""}${notes.lease === undefined ? "" : "; requests get 503 meanwhile"}`,
           );
           // Whatever happens from here on, the release that was serving does not get its schema back by itself.
           notes.schemaChanged = true;

@@ -3,12 +3,15 @@ import { isRefusal, Refusal } from "../../settings/refusal.ts";
 import { identifier, inTransaction } from "../database/query.ts";
 import { pendingArchives } from "./archives/pending.ts";
 import type { Part } from "./commit.ts";
+import { capture, snapshotOf, wholeOf } from "./drafting/captured.ts";
+import { readSnapshot } from "./drafting/snapshot.ts";
 import { asStepError } from "./failures.ts";
 import { compareCatalogues, fingerprintOf, readCatalogue } from "./fingerprint.ts";
 import type { Catalogue } from "./fingerprint.ts";
 import { catalogueMark } from "./fingerprint.ts";
-import { dropLeftovers, indexNames, isFinished } from "./leftovers.ts";
-import { hashOf, recordBoundary } from "./ledger/boundary.ts";
+import { runOutside } from "./alone-statement.ts";
+import { dropLeftovers } from "./leftovers.ts";
+import { hashOf, keepSchemaBefore, recordBoundary, takeSchemaBefore } from "./ledger/boundary.ts";
 import { recordApplied, recordCatalogue, recordEnded } from "./ledger/write.ts";
 import { untilGranted } from "./patience.ts";
 import type { Patience } from "./patience.ts";
@@ -17,7 +20,7 @@ import type { ScriptStatement } from "./sql/script.ts";
 import { preamble } from "./statements.ts";
 import type { RunContext } from "./statements.ts";
 import type { Step } from "./steps.ts";
-import { assertAsPlanned, finish, runBatch, track } from "./transaction.ts";
+import { assertAsPlanned, catalogueBefore, finish, runBatch, track } from "./transaction.ts";
 import type { TransactionOptions } from "./transaction.ts";
 import type { Boundary } from "./types.ts";
 import { verifyReversal } from "./verify.ts";
@@ -51,7 +54,7 @@ export async function runAlone(
     await inOwnTransaction(async () => {
       await assertAsPlanned(client, pid, plan);
       if (at !== undefined) return;
-      catalogue = await readCatalogue(client, context.tracking);
+      catalogue = await catalogueBefore(client, plan, context);
       const opened = {
         version: step.version,
         direction: step.direction,
@@ -61,6 +64,8 @@ export async function runAlone(
         before: fingerprintOf(catalogue),
       };
       await recordBoundary(client, context.run, "open", opened);
+      if (isUnreversed(step))
+        await keepSchemaBefore(client, step.version, wholeOf(await readSnapshot(client, context.tracking)));
       at = opened;
     });
     if (at === undefined) throw new Error(`${step.where} was not opened`);
@@ -128,44 +133,6 @@ function endOfGroup(statements: readonly ScriptStatement[], from: number): numbe
   return statements.length;
 }
 
-/** What a run that was killed left of the statement goes first; what it had finished is not run again. */
-async function runOutside(
-  client: Client,
-  statement: ScriptStatement,
-  at: Boundary,
-  context: RunContext,
-  { signal }: TransactionOptions,
-): Promise<void> {
-  const resumed = at.begun !== undefined;
-  const before = at.begun ?? (await indexNames(client));
-  await dropLeftovers(client, statement, before, context.owner);
-  if (!resumed) await recordBoundary(client, context.run, "begun", { ...at, begun: before });
-  else if (await isFinished(client, statement, before)) return;
-  signal?.throwIfAborted();
-  // CONCURRENTLY queues in nobody's way, so it may wait for old transactions; anything else must not.
-  const waits = statement.outside?.reason.includes("CONCURRENTLY") === true ? 0 : context.lockTimeoutMs;
-  try {
-    await client.query(`SET lock_timeout = ${waits}`);
-    await client.query(`SET ROLE ${identifier(context.owner)}`);
-    await client.query(statement.sql);
-  } catch (error) {
-    await client.query("RESET ROLE");
-    await dropLeftovers(client, statement, before, context.owner);
-    if (!(resumed && isDone(error))) throw error;
-  }
-  await client.query("RESET ROLE");
-  await client.query("RESET lock_timeout");
-}
-
-/** SQLSTATEs that say that what was to be made is there, or that what was to go is gone. */
-const already = new Set(["42P04", "42710", "42P07", "42704", "3D000"]);
-
-function isDone(error: unknown): boolean {
-  return (
-    error instanceof Error && "code" in error && typeof error.code === "string" && already.has(error.code)
-  );
-}
-
 /** SET LOCAL would end with its transaction, while the script meant it for all of what follows. */
 function inSession(statement: ScriptStatement): ScriptStatement {
   if (!statement.makesSetting) return statement;
@@ -218,6 +185,11 @@ async function close(
     const { release } = options;
     const changes =
       known.catalogue === undefined ? {} : { changes: compareCatalogues(known.catalogue, after) };
+    const before = isUnreversed(step) ? await takeSchemaBefore(client, step.version) : undefined;
+    const definitions =
+      before === undefined
+        ? {}
+        : { definitions: capture(snapshotOf(before), await readSnapshot(client, context.tracking)) };
     await recordApplied(client, [
       {
         migration: step.migration,
@@ -227,6 +199,7 @@ async function close(
         before: known.before,
         after: fingerprintOf(after),
         ...changes,
+        ...definitions,
       },
     ]);
   }
@@ -242,6 +215,11 @@ async function close(
   await finish(client, plan, context, told, after);
 }
 
+/** Whether a draft will have to know one day what the step changed. */
+function isUnreversed({ migration }: Step): boolean {
+  return migration !== undefined && migration.down === undefined;
+}
+
 /** Ends a boundary of which nothing is done: what its first statement may have left goes. */
 export async function giveUpBoundary({ client, plan }: Part, run: string): Promise<void> {
   const { boundary, owner, reader } = plan;
@@ -249,6 +227,7 @@ export async function giveUpBoundary({ client, plan }: Part, run: string): Promi
   if (boundary.begun !== undefined) await dropLeftovers(client, undefined, boundary.begun, owner);
   await inTransaction(client, async () => {
     await recordBoundary(client, run, "closed", { ...boundary, begun: undefined });
+    await takeSchemaBefore(client, boundary.version);
     const catalogue = await readCatalogue(client, reader.trackingTable);
     await recordCatalogue(client, fingerprintOf(catalogue), await catalogueMark(client), catalogue);
   });

@@ -48,7 +48,7 @@ export function withBoundaries(
     if (why === undefined) return step;
     notes.push({
       code: "SCHEMA_COMMITTED_ALONE",
-      text: `${step.where}: ${why}; it is committed statement by statement while the gateway answers 503, and goes on from there if it is cut short.`,
+      text: `${step.where}: ${why}; it is committed statement by statement, while the gateway answers 503 where requests are held, and goes on from there if it is cut short.`,
     });
     return { ...step, script: { ...step.script, statements }, alone: why };
   });

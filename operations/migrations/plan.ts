@@ -47,6 +47,8 @@ export interface DatabasePlan {
   readonly recorded: boolean;
   /** A step outside of a transaction that an earlier run left half-way: finished, or given up where nothing of it is done. */
   readonly boundary?: Boundary;
+  /** Partitions that its first step finishes detaching, with their schemas; see `detach.ts`. */
+  readonly halfDetached?: readonly string[] | undefined;
   readonly notes: readonly PlanNote[];
 }
 

@@ -12,6 +12,8 @@ import { hasWork, isPreparable, planDatabase } from "./plan.ts";
 import type { DatabasePlan, Way } from "./plan.ts";
 import { madeFromNothing, ownedTables, refuseForeign, refuseUntracked, relationsOf } from "./relations.ts";
 import type { Relation } from "./relations.ts";
+import type { HalfDetached } from "./detach.ts";
+import { besides, detachedBy, halfDetached, withFinalized } from "./detach.ts";
 import { freshConnections } from "./sessions.ts";
 import type { Lend } from "./sessions.ts";
 import { loadParser } from "./sql/parse.ts";
@@ -28,6 +30,11 @@ export interface SchemaPlan {
 
 /** How the planner sees the world; `observer` makes the one that asks the databases. */
 export interface Observer {
+  /** Those of the partitions, that a DETACH … CONCURRENTLY which was cut short has left half detached. */
+  halfDetached(
+    database: Database,
+    partitions: readonly TableName[],
+  ): Promise<ReadonlyMap<string, HalfDetached>>;
   observe(database: Database): Promise<Observed>;
   /** What was changed by hand since the last run, for people. */
   drift(database: Database): Promise<string[]>;
@@ -106,6 +113,8 @@ export function observerOver(lend: Lend): Observer {
       }),
     drift: (database) => lend(database.name, async (client) => drift(client, await layoutReader(database))),
     sizes: (database, tables) => lend(database.name, (client) => tableSizes(client, tables)),
+    halfDetached: (database, partitions) =>
+      lend(database.name, async (client) => halfDetached(client, await layoutReader(database), partitions)),
     relations: (database, owner, tables) =>
       lend(database.name, (client) => relationsOf(client, owner, tables)),
   };
@@ -134,7 +143,9 @@ async function inSegments(
 ): Promise<DatabasePlan> {
   const tables = buildsOn(plan);
   const sizes = tables.length === 0 ? new Map<string, TableSize>() : await observe.sizes(database, tables);
-  return withBoundaries(plan, sizes, budgetMs);
+  const partitions = detachedBy(plan);
+  const half = partitions.length === 0 ? undefined : await observe.halfDetached(database, partitions);
+  return withBoundaries(half === undefined ? plan : withFinalized(plan, half), sizes, budgetMs);
 }
 
 /** Says which files are left to the layout's own tool. */
@@ -153,7 +164,7 @@ async function withDrift(
 ): Promise<DatabasePlan> {
   // Without steps nothing would be lost by a difference; the next change tells of it.
   if (plan.steps.length === 0 || !plan.recorded) return plan;
-  const differences = await request.observe.drift(database);
+  const differences = besides(plan.halfDetached, await request.observe.drift(database));
   if (differences.length === 0) return plan;
   // What another tool applied or reversed meanwhile changed the catalogue as well, rightly.
   const elsewhere = plan.adopt.length > 0 || plan.gone.length > 0;

@@ -58,6 +58,7 @@ function piecesOf(plan: DatabasePlan): Piece[] {
       to: number === groups.length - 1 ? plan.to : (applied.at(-1) ?? emptyVersion(plan.applied)),
       applied: was,
       expected: restores ? plan.expected : undefined,
+      halfDetached: number === 0 ? plan.halfDetached : undefined,
       verify: restores ? plan.verify : undefined,
       ...(number === 0 ? {} : { adopt: [], gone: [], createTracking: false }),
     };

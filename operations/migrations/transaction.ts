@@ -12,7 +12,13 @@ import { asStepError, isPassing } from "./failures.ts";
 import { catalogueMark, compareCatalogues, fingerprintOf, readCatalogue } from "./fingerprint.ts";
 import type { Catalogue } from "./fingerprint.ts";
 import { pendingArchives } from "./archives/pending.ts";
-import { appendEvent, recordApplied, recordCatalogue, recordEnded } from "./ledger/write.ts";
+import {
+  appendEvent,
+  recordApplied,
+  recordCatalogue,
+  recordedCatalogue,
+  recordEnded,
+} from "./ledger/write.ts";
 import type { LedgerEntry } from "./ledger/write.ts";
 import { trackedRows } from "./observe.ts";
 import { beforeFirst } from "./plan.ts";
@@ -95,7 +101,7 @@ async function runSteps(
   let first = 1;
   for (const batch of batches(plan.steps)) {
     const forward = batch.steps[0]?.direction === "forward";
-    if (forward && first === 1) catalogue = await readCatalogue(client, context.tracking);
+    if (forward && first === 1) catalogue = await catalogueBefore(client, plan, context);
     options.signal?.throwIfAborted();
     const before = captures(batch) ? await readSnapshot(client, context.tracking) : undefined;
     await runBatch(client, batch, first, plan, context, options, { empty, pending });
@@ -112,6 +118,16 @@ async function runSteps(
     first += batch.steps.length;
   }
   return { entries, catalogue };
+}
+
+/** The catalogue that a forward step found. What it finishes of another run's was begun in the catalogue recorded last. */
+export async function catalogueBefore(
+  client: ClientBase,
+  { halfDetached }: DatabasePlan,
+  { tracking }: RunContext,
+): Promise<Catalogue> {
+  const recorded = halfDetached === undefined ? undefined : await recordedCatalogue(client);
+  return recorded?.catalogue ?? (await readCatalogue(client, tracking));
 }
 
 /** Whether the schema before a batch is kept in full: it is one migration forward that nothing takes back. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { close } from "../../operations/database/connection.ts";
 import { changeSchema } from "../../operations/migrations/change.ts";
 import type { CarryOutOptions, SchemaResult } from "../../operations/migrations/carry-out.ts";
+import { capturedOf } from "../../operations/migrations/drafting/captured.ts";
 import { currentVersions } from "../../operations/migrations/observe.ts";
 import { isRefusal } from "../../settings/refusal.ts";
 import { databaseAt, migrationsFolder, testDatabases } from "../support/migrations.ts";
@@ -129,6 +130,49 @@ describe("steps that cannot run in a transaction", function () {
     assert.deepEqual([await head(), await indexes()], ["5", ["by_name", "one_name"]]);
     await bring("4");
     assert.deepEqual(await indexes(), ["by_name"]);
+  });
+
+  it("finishes a partition that a DETACH CONCURRENTLY which was cut short has left half detached", async () => {
+    await folder.write({
+      "005_parts.sql":
+        "CREATE TABLE logs (id int) PARTITION BY RANGE (id); CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (1) TO (9);",
+      "rollback/005_x.sql": "DROP TABLE logs;",
+      "006_detach.sql": "ALTER TABLE logs DETACH PARTITION logs_1 CONCURRENTLY;",
+      "rollback/006_x.sql": "ALTER TABLE logs ATTACH PARTITION logs_1 FOR VALUES FROM (1) TO (9);",
+    });
+    await bring("5");
+    // A reader keeps the second half of it waiting; then its session is ended, as with a tool that is killed.
+    const reader = await databases.admin("app");
+    await reader.query("BEGIN; SELECT count(*) FROM logs");
+    const other = await databases.admin("app");
+    const { rows } = await other.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+    const detach = assert.rejects(other.query("ALTER TABLE logs DETACH PARTITION logs_1 CONCURRENTLY"));
+    const pending = "SELECT FROM pg_inherits WHERE inhdetachpending";
+    while ((await databases.sql("app", pending)).length === 0);
+    await databases.sql("app", `SELECT pg_terminate_backend(${rows[0]?.pid ?? 0})`);
+    await detach;
+    await reader.query("COMMIT");
+    await Promise.all([close(reader), close(other)]);
+    await bring("6");
+    const partitions = "SELECT FROM pg_inherits WHERE inhparent = 'logs'::regclass";
+    assert.deepEqual([await head(), await databases.sql("app", partitions)], ["6", []]);
+    await bring("5");
+    assert.equal((await databases.sql("app", partitions)).length, 1);
+  });
+
+  it("keeps the schema before a step without reversal for a draft, also when it is finished by a later run", async () => {
+    const drop = "VACUUM meals;\nALTER TABLE meals DROP COLUMN name;\nCREATE TABLE plates (id int);\n";
+    await folder.write({ "005_drop.sql": `${drop}SELECT 1 / 0;` });
+    await bring("4");
+    await assert.rejects(bring("5"), (error) => isRefusal(error, "SCHEMA_BOUNDARY"));
+    await folder.write({ "005_drop.sql": drop });
+    await bring("5");
+    const admin = await databases.admin("app");
+    const captured = await capturedOf(admin, "5");
+    await close(admin);
+    assert.ok(captured?.objects.some(({ kind, base }) => kind === "column" && base === "name"));
+    assert.ok(captured?.gone.some((key) => key.includes("plates")));
+    assert.deepEqual(await databases.sql("app", "SELECT FROM rollback.boundary"), []);
   });
 
   it("finds and removes the INVALID index that a killed run left, and gives the step up when it is not wanted", async () => {

@@ -32,6 +32,18 @@ export function capture(before: Snapshot, after: Snapshot): Captured {
   };
 }
 
+const nothing: Snapshot = { objects: new Map(), dependencies: new Map() };
+
+/** A whole schema in the form in which it can be kept; `snapshotOf` reads it back. */
+export function wholeOf(snapshot: Snapshot): Captured {
+  return capture(snapshot, nothing);
+}
+
+/** See `wholeOf`. Throws when it is none. */
+export function snapshotOf(kept: unknown): Snapshot {
+  return schemaBefore(captured.parse(kept), nothing);
+}
+
 /** The schema before a migration, from the one that it left and what was captured then. */
 export function schemaBefore({ objects, dependencies, gone }: Captured, after: Snapshot): Snapshot {
   const all = new Map<string, SchemaObject>(after.objects);

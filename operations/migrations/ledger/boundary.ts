@@ -45,6 +45,25 @@ export async function recordBoundary(
   await appendEvent(client, run, "boundary", { state, ...boundary, begun: begun ?? null });
 }
 
+/** Keeps the schema before a step until it is closed; part of the transaction that opens it. */
+export async function keepSchemaBefore(client: ClientBase, version: string, schema: unknown): Promise<void> {
+  await client.query(
+    `INSERT INTO rollback.boundary (version, schema_before) VALUES ($1, $2::jsonb)
+     ON CONFLICT (single) DO UPDATE SET version = excluded.version, schema_before = excluded.schema_before`,
+    [version, JSON.stringify(schema)],
+  );
+}
+
+/** What was kept of the schema before a step, and is not needed any more; undefined: nothing was. */
+export async function takeSchemaBefore(client: ClientBase, version: string): Promise<unknown> {
+  const rows = await rowsOf(
+    client,
+    z.object({ version: z.string(), schema: z.unknown() }),
+    "DELETE FROM rollback.boundary RETURNING version, schema_before AS schema",
+  );
+  return rows.find((row) => row.version === version)?.schema;
+}
+
 /** Hash over statements as they were written, by which a later run knows that what is done is what it would do. */
 export function hashOf(statements: readonly Pick<ScriptStatement, "sql" | "outside">[]): string {
   const hash = createHash("sha256");

@@ -130,6 +130,15 @@ COMMENT ON COLUMN rollback.migration.definitions IS
   'Of a migration without a reversal: everything that it removed or changed, as it was before, for drafting one.';
 `,
   `
+CREATE TABLE rollback.boundary (
+  single boolean PRIMARY KEY DEFAULT true CHECK (single),
+  version text NOT NULL,
+  schema_before jsonb NOT NULL
+);
+COMMENT ON TABLE rollback.boundary IS
+  'The whole schema before a step that commits statement by statement and has no reversal; a killed run is finished by another.';
+`,
+  `
 ALTER TABLE rollback.archive ADD COLUMN digest text;
 COMMENT ON COLUMN rollback.archive.digest IS 'Of a table without a key: its rows after the reversal, as a hash.';
 ${functions}`,

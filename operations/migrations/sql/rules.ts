@@ -85,6 +85,19 @@ export function builtIndex(node: Node): { index: string | undefined; table: Tabl
   return { index: node.IndexStmt.idxname, table };
 }
 
+/** The partition that ALTER TABLE … DETACH PARTITION takes from its table. */
+export function detachedPartition(node: Node): { partition: TableName; table: TableName } | undefined {
+  if (!("AlterTableStmt" in node)) return undefined;
+  const table = nameOf(node.AlterTableStmt.relation);
+  for (const each of node.AlterTableStmt.cmds ?? []) {
+    const command = "AlterTableCmd" in each ? each.AlterTableCmd : undefined;
+    if (command?.subtype !== "AT_DetachPartition" || command.def === undefined) continue;
+    const partition = "PartitionCmd" in command.def ? nameOf(command.def.PartitionCmd.name) : undefined;
+    if (table !== undefined && partition !== undefined) return { partition, table };
+  }
+  return undefined;
+}
+
 /** The label that ALTER TYPE … ADD VALUE adds; the type by its last name. */
 export function addedLabel(node: Node): { type: string; label: string } | undefined {
   if (!("AlterEnumStmt" in node)) return undefined;

@@ -11,6 +11,7 @@ import {
   builtIndex,
   changesRole,
   changesSettings,
+  detachedPartition,
   fills,
   makesSetting,
   notPreparable,
@@ -37,6 +38,8 @@ export interface ScriptStatement {
   readonly addsLabel: { readonly type: string; readonly label: string } | undefined;
   /** The index that it builds; its name is undefined when the server is to find one. */
   readonly makesIndex: { readonly index: string | undefined; readonly table: TableName } | undefined;
+  /** The partition that it takes from a table. */
+  readonly detaches: { readonly partition: TableName; readonly table: TableName } | undefined;
   /** SET and the like: what comes after it depends on it. */
   readonly makesSetting: boolean;
 }
@@ -148,6 +151,7 @@ function described(
     outside,
     addsLabel: addedLabel(node),
     makesIndex: builtIndex(node),
+    detaches: detachedPartition(node),
     makesSetting: makesSetting(node),
   };
 }
