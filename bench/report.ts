@@ -1,7 +1,7 @@
 import { ratioOf, rounded, summarise } from "./statistics.ts";
 
-/** `ms`: milliseconds; `count`: pieces; `bytes`: bytes. */
-export type Unit = "ms" | "count" | "bytes";
+/** `ms`: milliseconds; `count`: pieces; `bytes`: bytes; `percent`: of a hundred. */
+export type Unit = "ms" | "count" | "bytes" | "percent";
 
 /** One metric of one case, as it is printed and given out as JSON. */
 export interface Result {

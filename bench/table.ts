@@ -5,6 +5,7 @@ import type { Result, Unit } from "./report.ts";
 /** A value with its unit, as short as it can be read: `0.34 s`, `27 ms`, `145`, `96 MiB`. */
 export function shown(value: number, unit: Unit): string {
   if (unit === "count") return String(value);
+  if (unit === "percent") return `${value} %`;
   if (unit === "bytes") return `${(value / 2 ** 20).toFixed(0)} MiB`;
   return value >= 1000 ? `${(value / 1000).toFixed(value >= 10_000 ? 1 : 2)} s` : `${value} ms`;
 }

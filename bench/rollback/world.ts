@@ -18,10 +18,17 @@ export interface World {
   /** As superuser, which is what the runbook has the application be. */
   readonly databaseUrl: string;
   readonly query: (sql: string, values: readonly unknown[]) => Promise<Record<string, unknown>[]>;
+  /** `docker run -d` with these arguments after the name, on the network. */
+  readonly run: (container: string, ...args: readonly string[]) => Promise<string>;
   /** `docker run` of the planner; with a port it listens there on loopback. Resolves when it has been started. */
   readonly start: (container: string, release: string, port?: number) => Promise<void>;
-  /** `docker run` of nginx with this text as its configuration, listening on that port. */
-  readonly startNginx: (container: string, port: number, configuration: string) => Promise<void>;
+  /** `docker run` of nginx with this text as its configuration, listening on that port, and more as `-p` takes them. */
+  readonly startNginx: (
+    container: string,
+    port: number,
+    configuration: string,
+    more?: readonly string[],
+  ) => Promise<void>;
   readonly remove: (container: string) => Promise<void>;
   /** psql in PostgreSQL's container with these arguments and SQL; throws when psql fails. */
   readonly psql: (args: readonly string[], sql: string) => Promise<void>;
@@ -73,15 +80,17 @@ export async function makeWorld(report: Report): Promise<World> {
     postgres,
     databaseUrl,
     query,
+    run,
     async start(container, release, port) {
       const publish = port === undefined ? [] : ["-p", `127.0.0.1:${port}:8080`];
       await run(container, ...publish, "-e", `DATABASE_URL=${databaseUrl}`, `meal-planner:v${release}`);
     },
-    async startNginx(container, port, configuration) {
+    async startNginx(container, port, configuration, more = []) {
       const file = "/etc/gateway/routes/nginx.conf";
       const start = `printf %s "$CONFIGURATION" > ${file} && exec nginx -c ${file} -g 'daemon off;'`;
-      const image = ["--entrypoint", "sh", "-e", `CONFIGURATION=${configuration}`, "rollback-gateway:2"];
-      await run(container, "-p", `127.0.0.1:${port}:8000`, ...image, "-c", start);
+      const image = ["--entrypoint", "sh", "-e", `CONFIGURATION=${configuration}`, "rollback-gateway:3"];
+      const ports = [`127.0.0.1:${port}:8000`, ...more].flatMap((mapping) => ["-p", mapping]);
+      await run(container, ...ports, ...image, "-c", start);
       await answers(`http://127.0.0.1:${port}/`);
     },
     async remove(container) {

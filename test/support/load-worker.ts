@@ -3,7 +3,7 @@
  * Started by load.ts; talks to it over the process channel.
  */
 import { randomUUID } from "node:crypto";
-import { Agent, request, type IncomingMessage } from "node:http";
+import { Agent, request, type ClientRequest, type IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LoadOptions, ToLoad, ToWorker } from "./load.ts";
 import type { RequestRecord } from "./load-report.ts";
@@ -36,7 +36,8 @@ async function connection(options: LoadOptions, number: number): Promise<void> {
       const read = pick(options.reads, turn + number);
       if (write !== undefined) {
         const id = `${options.idPrefix}-${randomUUID()}`;
-        records.push(await ask(options, agent, "POST", write.path, write.body.replaceAll("{{id}}", id), id));
+        const body = write.body.replaceAll("{{id}}", id);
+        records.push(await ask(options, agent, "POST", write.path, { body, over: write.over ?? 0, id }));
       } else if (read !== undefined) records.push(await ask(options, agent, "GET", read));
       await sleep(options.thinkTime * (0.5 + Math.random()));
     }
@@ -55,8 +56,7 @@ function ask(
   agent: Agent,
   method: "GET" | "POST",
   path: string,
-  body?: string,
-  id?: string,
+  write?: { readonly body: string; readonly over: number; readonly id: string },
 ): Promise<RequestRecord> {
   const startedAt = now();
   return new Promise((resolve) => {
@@ -73,7 +73,7 @@ function ask(
         path,
         ...outcome,
         ...(typeof release === "string" && { release }),
-        ...(id !== undefined && { id }),
+        ...(write !== undefined && { id: write.id }),
       });
     };
     const fail = (error: NodeJS.ErrnoException) => settle({ error: error.code ?? error.message });
@@ -83,9 +83,9 @@ function ask(
       signal: AbortSignal.timeout(options.timeout),
       headers: {
         ...options.headers,
-        ...(body !== undefined && {
+        ...(write !== undefined && {
           "content-type": "application/json",
-          "content-length": Buffer.byteLength(body),
+          "content-length": Buffer.byteLength(write.body),
         }),
       },
     });
@@ -100,8 +100,22 @@ function ask(
         ? settle({ error: "TIMEOUT" })
         : fail(error),
     );
-    sent.end(body);
+    if (write === undefined) sent.end();
+    else void sendSlowly(sent, Buffer.from(write.body), write.over);
   });
+}
+
+/** Sends a body in ten pieces over `over` milliseconds; 0: at once. */
+async function sendSlowly(sent: ClientRequest, body: Buffer, over: number): Promise<void> {
+  const piece = over === 0 ? body.length : Math.ceil(body.length / 10);
+  let from = 0;
+  for (; from + piece < body.length; from += piece) {
+    // Whoever has answered or hung up meanwhile gets no more of it; the request's own events tell.
+    if (sent.destroyed) return;
+    sent.write(body.subarray(from, from + piece));
+    await sleep(over / 10);
+  }
+  sent.end(body.subarray(from));
 }
 
 /** Milliseconds since the epoch, monotonic within the process. */

@@ -15,7 +15,12 @@ export interface LoadOptions {
   /** Paths read in turn. */
   readonly reads: readonly string[];
   /** Written in turn; `{{id}}` in the body becomes the write's unique id. */
-  readonly writes: readonly { readonly path: string; readonly body: string }[];
+  readonly writes: readonly {
+    readonly path: string;
+    readonly body: string;
+    /** Milliseconds that the body takes to be sent, in ten pieces (default: at once). */
+    readonly over?: number;
+  }[];
   /** What the ids of this load begin with. */
   readonly idPrefix: string;
   /** Milliseconds until a request counts as failed with `TIMEOUT`. */
@@ -70,6 +75,15 @@ export const mealPlannerLoad: Omit<LoadOptions, "url"> = {
   idPrefix: "load",
   timeout: 60_000,
   headers: {},
+};
+
+/** 4 connections that upload plans of 48 KiB, each over 400 ms: bodies that are under way when a switch begins. */
+export const uploadLoad: Partial<LoadOptions> = {
+  connections: 4,
+  writeShare: 1,
+  writes: mealPlannerLoad.writes
+    .filter(({ path }) => path === "/api/meal-plans")
+    .map(({ path, body }) => ({ path, body: body.padEnd(48 * 1024, " "), over: 400 })),
 };
 
 /**
