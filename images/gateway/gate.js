@@ -4,6 +4,7 @@
 // door comes back as it was. Without one the gate is closed. Deadlines are kept on the machine's uptime: a clock that
 // jumps neither lengthens nor ends a hold.
 import fs from "fs";
+import streams from "streams.js";
 
 const FILE = "/var/lib/gate/state.json";
 // As in door.conf; each has its own seats, since those of a worker that was killed are void.
@@ -200,7 +201,7 @@ function status(r) {
     epoch: s.epoch,
     held: held + waiting,
     // Without this one; one that waits for the router is counted at the public and at the waiting listener.
-    inFlight: Math.max(0, writing - 1 - held - 2 * waiting),
+    inFlight: Math.max(0, writing - 1 - held - 2 * waiting - streams.open()),
   };
 }
 

@@ -5,18 +5,23 @@
 #                   Exit 3: refused by nginx; 4: it does not come into force; 5: another run has claimed the routes.
 #                   The old one then stays.
 # routes show       prints the generation in force
-# routes inflight   prints the number of requests in flight, those of leaving workers included
+# routes inflight   prints the number of requests in flight, those of leaving workers included, without streams
+# routes streams    prints the number of websockets and event streams that are open, those of leaving workers included
 # routes drain MS   waits until there are none, at most MS milliseconds; prints how many are left
 # routes settle MS  waits until no worker of older routes has a request any more, at most MS milliseconds; prints how
 #                   many such workers are left
 set -euo pipefail
 
 folder=/etc/gateway/routes
-now() { date +%s%3N; }
+# Milliseconds since the machine started: a clock that is set must not lengthen or end a wait.
+now() { local up; read -r up _ < /proc/uptime; echo "${up/./}0"; }
 ask() { curl -sS --max-time 5 --unix-socket /run/router/admin.sock "http://router/$1"; }
 
 # nginx counts reading and writing over all workers of all generations; this request is one of them.
-in_flight() { ask status | awk '/^Reading/ { n = $2 + $4 - 1; print n < 0 ? 0 : n }'; }
+in_flight() { ask status | awk -v open="$(streams)" '/^Reading/ { n = $2 + $4 - 1 - open; print n < 0 ? 0 : n }'; }
+
+# None before the first routes, whose configuration does not count them.
+streams() { ask streams | awk '/^[0-9]+$/ { n = $1 } END { print n + 0 }'; }
 
 # The children of process $1.
 children() {
@@ -51,15 +56,17 @@ in_force() { # generation, old workers...
   done
 }
 
+unstored() { echo "the routes cannot be stored" >&2; exit 4; }
+
 lock() {
-  exec 9> "$folder/.lock"
+  exec 9> "$folder/.lock" || unstored
   flock -w 60 9 || { echo "another change of the routes is under way" >&2; exit 4; }
 }
 
 claim() { # run
   lock
-  echo "$1" > "$folder/.run.new"
-  sync "$folder/.run.new"
+  echo "$1" > "$folder/.run.new" || unstored
+  sync "$folder/.run.new" || unstored
   mv "$folder/.run.new" "$folder/.run"
 }
 
@@ -67,10 +74,10 @@ apply() { # run
   local new old=$folder/.old.conf file=$folder/nginx.conf wanted master owner
   local -a workers
   # Read before the lock is taken: a program that is stopped in the middle of its text must not keep others out.
-  new=$(mktemp "$folder/.new.XXXXXX")
+  new=$(mktemp "$folder/.new.XXXXXX") || unstored
   # shellcheck disable=SC2064
   trap "rm -f '$new'" EXIT
-  cat > "$new"
+  cat > "$new" || unstored
   lock
   owner=$(cat "$folder/.run" 2>/dev/null || true)
   [ -z "$owner" ] || [ "$owner" = "$1" ] || { echo "run $owner has claimed the routes" >&2; exit 5; }
@@ -83,8 +90,7 @@ apply() { # run
   nginx -t -q -e /dev/stderr -c "$new" || exit 3
   master=$(cat /run/router/nginx.pid)
   mapfile -t workers < <(children "$master")
-  cp "$file" "$old"
-  sync "$new"
+  cp "$file" "$old" && sync "$new" || unstored
   mv "$new" "$file"
   kill -HUP "$master"
   if ! in_force "$wanted" "${workers[@]}"; then
@@ -128,6 +134,7 @@ case "${1:-}" in
   settle) settle "$2" ;;
   show) ask generation ;;
   inflight) in_flight ;;
+  streams) streams ;;
   drain) drain "$2" ;;
-  *) echo "usage: routes claim RUN | apply RUN | show | inflight | drain MS | settle MS" >&2; exit 64 ;;
+  *) echo "usage: routes claim RUN | apply RUN | show | inflight | streams | drain MS | settle MS" >&2; exit 64 ;;
 esac

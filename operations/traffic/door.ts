@@ -47,7 +47,9 @@ const passOn = `\
       proxy_send_timeout 1h;
       proxy_set_header Host $door_host;
       proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $door_connection;`;
+      proxy_set_header Connection $door_connection;
+      js_header_filter streams.begun;
+      access_log /dev/null nothing if=$stream_over;`;
 
 const answers = `\
     # Turned away by the gate; a 403 of the application is not nginx's own and passes through.
@@ -78,6 +80,7 @@ upstream late_${service} { server ${router} max_fails=0; }
 
 server {
     listen ${port} backlog=4096;${clients.from}
+    set $stream "";
     location / {
       auth_request /.rollback/gate;
       auth_request_set $door_held $sent_http_x_held;
@@ -102,6 +105,7 @@ server {
     listen ${waiting} backlog=4096;
     # Each look at a router that is away would be a line.
     error_log /dev/null;
+    set $stream "";
     location / {
       auth_request /.rollback/gate;
       error_page 403 = @closed;

@@ -3,14 +3,21 @@ import { docker } from "../docker/run.ts";
 
 const count = z.coerce.number().int().nonnegative();
 
-/** Requests in flight at the router, those of services among themselves and of leaving workers included. */
+/**
+ * Requests in flight at the router, those of services among themselves and of leaving workers included. Websockets and
+ * event streams are not in it: they do not end by themselves.
+ */
 export async function inFlight(router: string): Promise<number> {
   return count.parse(await docker(["exec", router, "routes", "inflight"]));
 }
 
+/** Websockets and event streams that are open at the router, those of leaving workers included. */
+export async function openStreams(router: string): Promise<number> {
+  return count.parse(await docker(["exec", router, "routes", "streams"]));
+}
+
 /**
- * Waits until no request is in flight, for at most `deadlineMs`, and returns how many still are (websockets and event
- * streams do not end by themselves). Call it while the gate holds: first the door, so that a request which had just
+ * Waits until no request is in flight, for at most `deadlineMs`, and returns how many still are. Call it while the gate holds: first the door, so that a request which had just
  * passed the gate is seen, then the router, for what services ask of one another.
  */
 export async function drain(

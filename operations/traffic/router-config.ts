@@ -45,6 +45,7 @@ function configuration(
 ): string {
   return `\
 ${plan.browsers === undefined ? "" : `# browsers until ${until}\n`}\
+load_module /usr/lib/nginx/modules/ngx_http_js_module.so;
 pid /run/router/nginx.pid;
 error_log /dev/stderr warn;
 worker_processes 2;
@@ -63,10 +64,16 @@ http {
   keepalive_timeout 0;
   map_hash_bucket_size 256;
 
+  # Streams are counted apart: they do not end by themselves, and a drain does not wait for them.
+  js_path /etc/gateway;
+  js_import streams from streams.js;
+  js_shared_dict_zone zone=streams:64k type=number;
+  js_set $stream_over streams.over;
+
   # One line per request; upstream and status list every attempt. Without query: it may hold secrets.
   log_format attempts escape=json '{"time":$msec,"service":"$service","release":"$release","releases":"$release_1, $release_2, $release_3","method":"$request_method",'
     '"path":"$uri","status":$status,"seconds":$request_time,"upstream":"$upstream_addr",'
-    '"upstreamStatus":"$upstream_status","upstreamSeconds":"$upstream_response_time","held":"$door_held","client":"$remote_addr"}';
+    '"upstreamStatus":"$upstream_status","upstreamSeconds":"$upstream_response_time","held":"$door_held","stream":"$stream_over","client":"$remote_addr"}';
   access_log /dev/stdout attempts buffer=64k flush=1s;
 
   map $http_upgrade $upgrade { default upgrade; "" close; }
@@ -84,6 +91,7 @@ ${[0, 1, 2].map((before) => attemptMap(services, before)).join("")}${stickyKey(p
     access_log off;
     location = /generation { return 200 "${generation}"; }
     location = /status { stub_status; }
+    location = /streams { js_content streams.count; }
   }
 ${sharedPorts(services).map(nameless).join("")}${services.map((service) => serviceBlock(plan, service)).join("")}}
 `;
@@ -114,6 +122,7 @@ ${upstream(plan, service)}  server {
     set_real_ip_from unix:;
     real_ip_header X-Forwarded-For;
     set $service ${service.name};
+    set $stream "";
     location = /.rollback/here { access_log off; return 204; }
 ${routes(headers)}
   }
@@ -122,6 +131,7 @@ ${routes(headers)}
     listen ${service.containerPort};
     server_name ${service.name};
     set $service ${service.name};
+    set $stream "";
 ${routes("")}
   }
 `;
@@ -174,6 +184,7 @@ function locations(plan: GatewayPlan, service: ServicePlan, more: string): strin
       proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Connection $upgrade;
       proxy_set_header X-Rollback-Held "";
+      js_header_filter streams.begun;
       add_header X-Rollback-Release $release always;${sets}${more}`;
   return `\
     location / {

@@ -16,12 +16,26 @@ export async function applyRoutes(
   config: RouterConfig,
   run: string,
 ): Promise<"applied" | "unchanged"> {
+  const said = await changeRoutes(router, run, ["apply", run], config.text);
+  return said === "unchanged" ? "unchanged" : "applied";
+}
+
+/**
+ * From here on only this run may change the routes: a program of an earlier one that lives on is refused. Throws a Refusal
+ * `ROUTES_REFUSED` when the router cannot store that, e.g. because its disk is full.
+ */
+export async function claimRoutes(router: string, run: string): Promise<void> {
+  await changeRoutes(router, run, ["claim", run], "");
+}
+
+async function changeRoutes(
+  router: string,
+  run: string,
+  args: readonly string[],
+  input: string,
+): Promise<string> {
   try {
-    const said = await docker(["exec", "-i", router, "routes", "apply", run], {
-      input: config.text,
-      timeoutMs: 90_000,
-    });
-    return said === "unchanged" ? "unchanged" : "applied";
+    return await docker(["exec", "-i", router, "routes", ...args], { input, timeoutMs: 90_000 });
   } catch (error) {
     if (!(error instanceof DockerFailure)) throw error;
     if (error.exitCode === 5) throw overtaken(run, error);
@@ -34,11 +48,6 @@ export async function applyRoutes(
       cause: error,
     });
   }
-}
-
-/** From here on only this run may change the routes: a program of an earlier one that lives on is refused. */
-export async function claimRoutes(router: string, run: string): Promise<void> {
-  await docker(["exec", router, "routes", "claim", run], { timeoutMs: 90_000 });
 }
 
 /** The generation of the routes in force, `none` before the first. */

@@ -18,16 +18,19 @@ const line = z.object({
   releases: z.string().optional(),
   upstreamStatus: z.string(),
   upstreamSeconds: z.string(),
+  /** `1`: a websocket or an event stream. */
+  stream: z.string().optional(),
 });
 
 /**
  * The attempts of the router's log, each by itself: a retry that succeeded must not hide the attempt that failed. Lines
- * that are no log entry of ours are passed over. Only the last attempt's release is logged, and retries stay within it.
+ * that are no log entry of ours are passed over, and so are streams, whose time says how long somebody listened. Only the
+ * last attempt's release is logged, and retries stay within it.
  */
 export function attemptsOf(log: string): Attempt[] {
   return log.split("\n").flatMap((text) => {
     const entry = text.startsWith("{") ? line.safeParse(parse(text)) : undefined;
-    if (entry?.success !== true || entry.data.release === "") return [];
+    if (entry?.success !== true || entry.data.release === "" || entry.data.stream === "1") return [];
     const { release, upstreamStatus, upstreamSeconds } = entry.data;
     const releases = entry.data.releases?.split(", ") ?? [];
     const seconds = upstreamSeconds.split(", ");
@@ -83,18 +86,20 @@ export interface BakeRequest {
 
 /** Watches the router's own measurements for the bake time, or until a release is bad beyond doubt. */
 export async function bake({ router, releases, safety, status }: BakeRequest): Promise<Check[]> {
-  const since = new Date();
-  const end = since.getTime() + safety.bake;
+  const started = performance.now();
+  const end = started + safety.bake;
   for (;;) {
-    await sleep(Math.max(0, Math.min(1_000, end - Date.now())));
+    await sleep(Math.max(0, Math.min(1_000, end - performance.now())));
+    // Reckoned back from now: a clock that was set meanwhile would make "since then" another time.
+    const since = new Date(Date.now() - (performance.now() - started));
     const attempts = attemptsOf(
       await docker(["logs", "--since", since.toISOString(), router], { timeoutMs: 60_000 }),
     );
     const checks = judgeAttempts(attempts, releases, safety);
     const doubtless = checks.some(({ wrong }) => wrong.length > 0) && attempts.length >= enough;
-    if (Date.now() >= end || doubtless) return checks;
+    if (performance.now() >= end || doubtless) return checks;
     status(
-      `baking, ${Math.ceil((end - Date.now()) / 1000)} s left: ${checks.map(({ what, found }) => `${what}: ${found}`).join("; ")}`,
+      `baking, ${Math.ceil((end - performance.now()) / 1000)} s left: ${checks.map(({ what, found }) => `${what}: ${found}`).join("; ")}`,
     );
   }
 }

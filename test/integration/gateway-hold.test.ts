@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { docker } from "../../operations/docker/run.ts";
-import { drain, inFlight } from "../../operations/traffic/drain.ts";
+import { drain, inFlight, openStreams } from "../../operations/traffic/drain.ts";
 import { changeGate, gateStatus, openGate } from "../../operations/traffic/gate.ts";
 import { openHold } from "../../operations/traffic/lease.ts";
 import { routerConfig } from "../../operations/traffic/router-config.ts";
@@ -10,7 +10,7 @@ import { applyRoutes } from "../../operations/traffic/routes.ts";
 import { isRefusal } from "../../settings/refusal.ts";
 import { startGatewayOfTwo } from "../support/gateway.ts";
 import type { TestGateway, TestUpstream } from "../support/gateway.ts";
-import { answers, ask, beginUpload, tally, told } from "../support/http-client.ts";
+import { answers, ask, beginUpload, openStream, tally, told, upgrade } from "../support/http-client.ts";
 
 describe("the gate of the door", function () {
   this.timeout(90_000);
@@ -79,6 +79,41 @@ describe("the gate of the door", function () {
     assert.equal((await upload.finish()).status, 201);
     assert.equal(await drain(gateway, 5_000), 0);
     await lease.release();
+  });
+
+  it("does not wait for websockets and event streams, which do not end by themselves", async () => {
+    const socket = await upgrade(gateway.url);
+    const stream = await openStream(`${gateway.url}/stream`);
+    assert.equal((await status()).inFlight, 0);
+    const upload = beginUpload(gateway.url);
+    await sleep(200);
+    const lease = await openHold(gateway.door, hold);
+    assert.equal((await status()).inFlight, 1);
+    assert.equal(await drain(gateway, 200), 1);
+    assert.equal((await upload.finish()).status, 201);
+    assert.equal(await drain(gateway, 20_000), 0);
+    assert.equal(await socket.echo("still there"), "still there");
+    await lease.release();
+    socket.end();
+    stream.end();
+    await Promise.all([socket.closed, stream.closed]);
+  });
+
+  it("takes no stream of a worker that was killed for a request in flight", async () => {
+    const before = await openStreams(gateway.router);
+    const stream = await openStream(`${gateway.url}/stream`);
+    assert.equal(await openStreams(gateway.router), before + 1);
+    const killWorkers =
+      'for each in /proc/[0-9]*; do grep -q "nginx: [w]orker" $each/cmdline && kill -9 ${each#/proc/}; done; true';
+    await docker(["exec", gateway.router, "sh", "-c", killWorkers]);
+    await stream.closed;
+    await answers(gateway.url);
+    assert.equal(await inFlight(gateway.router), 0);
+    const upload = beginUpload(gateway.url);
+    await sleep(300);
+    assert.equal((await status()).inFlight, 1);
+    assert.equal(await inFlight(gateway.router), 1);
+    assert.equal((await upload.finish()).status, 201);
   });
 
   it("keeps the gate as it is when the change cannot be stored", async () => {

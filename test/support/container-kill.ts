@@ -2,13 +2,33 @@ import { docker } from "../../operations/docker/run.ts";
 
 /**
  * Ends a container's first process with SIGKILL from outside, as the kernel does when memory runs out. `docker kill`
- * will not do: Docker takes it for a wish and does not start the container again. Works where Docker is in a virtual
- * machine as well, through a container that sees the host's processes.
+ * will not do: Docker takes it for a wish and does not start the container again.
  */
 export async function killFromOutside(container: string): Promise<void> {
+  await signalFromOutside(container, "KILL");
+}
+
+/**
+ * Sends a signal to a container's first process from outside: the kernel keeps process 1 from KILL and STOP of its own
+ * container. Works where Docker is in a virtual machine as well, through a container that sees the host's processes.
+ */
+export async function signalFromOutside(container: string, signal: "KILL" | "STOP" | "CONT"): Promise<void> {
   const pid = await docker(["inspect", "--type", "container", "--format", "{{.State.Pid}}", container]);
+  await inHostsProcesses(`kill -${signal} ${pid}`);
+}
+
+/** Ends the first processes of all these containers at one stroke, as the end of Docker without live-restore does. */
+export async function killAllFromOutside(containers: readonly string[]): Promise<void> {
+  const pids = await docker([
+    ...["inspect", "--type", "container", "--format", "{{.State.Pid}}"],
+    ...containers,
+  ]);
+  await inHostsProcesses(`kill -KILL ${pids.split("\n").join(" ")}`);
+}
+
+async function inHostsProcesses(script: string): Promise<void> {
   await docker([
     ...["run", "--rm", "--pid", "host", "--user", "root", "--entrypoint", "sh"],
-    ...["rollback-gateway:2", "-c", `kill -9 ${pid}`],
+    ...["rollback-gateway:3", "-c", script],
   ]);
 }

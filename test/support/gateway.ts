@@ -47,13 +47,13 @@ export async function buildGatewayImage(): Promise<void> {
 }
 
 /** A gateway on the current image with a healthy container of 1.2.0 and of 1.2.1; closed and without routes. */
-export async function startGatewayOfTwo(): Promise<{
+export async function startGatewayOfTwo(routesSize?: string): Promise<{
   gateway: TestGateway;
   old: TestUpstream;
   next: TestUpstream;
 }> {
   await buildGatewayImage();
-  const gateway = await startGateway();
+  const gateway = await startGateway(routesSize);
   try {
     const [old, next] = await Promise.all([gateway.upstream("1.2.0"), gateway.upstream("1.2.1")]);
     for (const each of [old, next]) {
@@ -66,8 +66,11 @@ export async function startGatewayOfTwo(): Promise<{
   }
 }
 
-/** Starts router and door; the gate is closed and the router has no routes yet. */
-export async function startGateway(): Promise<TestGateway> {
+/**
+ * Starts router and door; the gate is closed and the router has no routes yet. `routesSize`: the router's disk for them is
+ * no larger, e.g. `256k`.
+ */
+export async function startGateway(routesSize?: string): Promise<TestGateway> {
   const prefix = `rbt-gateway-${randomBytes(3).toString("hex")}`;
   const [door, router] = [`${prefix}-door`, `${prefix}-router`];
   const port = await freePort();
@@ -86,6 +89,13 @@ export async function startGateway(): Promise<TestGateway> {
   };
   try {
     await docker(["network", "create", prefix]);
+    if (routesSize !== undefined) {
+      const options = ["type=tmpfs", "device=tmpfs", `o=size=${routesSize},uid=990,gid=990`];
+      await docker([
+        ...["volume", "create", ...options.flatMap((option) => ["--opt", option])],
+        `${prefix}-routes`,
+      ]);
+    }
     const mounts = (role: string, folder: string) => [
       ...["--network", prefix, "-v", `${prefix}-sockets:/run/gateway`, "-v", `${prefix}-${role}:${folder}`],
     ];

@@ -96,11 +96,14 @@ export function tally(codes: readonly number[]): Record<number, number> {
 }
 
 /** Opens an event stream and waits for its first event. */
-export async function openStream(url: string): Promise<{ closed: Promise<void> }> {
+export async function openStream(url: string): Promise<{ closed: Promise<void>; end: () => void }> {
   return new Promise((resolve, reject) => {
     httpRequest(url, (response) => {
       response.once("data", () =>
-        resolve({ closed: new Promise((done) => response.once("close", () => done())) }),
+        resolve({
+          closed: new Promise((done) => response.once("close", () => done())),
+          end: () => response.destroy(),
+        }),
       );
       response.on("error", () => undefined);
     })

@@ -106,7 +106,7 @@ describe("routerConfig", () => {
     assert.doesNotMatch(text, /to_mealie/);
     assert.match(
       text,
-      /server_name mealie;\s*set \$service mealie;\s*location \/ \{ add_header Retry-After 5 always; return 503; \}/,
+      /server_name mealie;\s*set \$service mealie;\s*set \$stream "";\s*location \/ \{ add_header Retry-After 5 always; return 503; \}/,
     );
   });
 

@@ -28,6 +28,12 @@ describe("the bake time's measurements", () => {
     ]);
   });
 
+  it("pass over streams: how long somebody listened is no response time", () => {
+    const line = { release: "1.2.1", upstreamStatus: "101", upstreamSeconds: "60" };
+    assert.deepEqual(attemptsOf(JSON.stringify({ ...line, stream: "1" })), []);
+    assert.equal(attemptsOf(JSON.stringify({ ...line, stream: "0" })).length, 1);
+  });
+
   it("take no answer for an error, and pass over what is no entry", () => {
     assert.deepEqual(
       attemptsOf(["2026/11/23 [warn] x", "{broken", logLine("-", "-"), logLine("200", "0.1", "")].join("\n")),
