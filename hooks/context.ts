@@ -51,6 +51,16 @@ export interface RunContext {
   readonly finished: (effect: EffectName, ms: number) => void;
 }
 
+/** An instant of this process; `tick` is of a clock that is never set, by which durations are told. Milliseconds. */
+export interface Instant {
+  readonly at: Date;
+  readonly tick: number;
+}
+
+export function instant(): Instant {
+  return { at: new Date(), tick: performance.now() };
+}
+
 /** What one effect leaves for a later one of the same run. */
 export interface RunNotes {
   lease?: Lease;
@@ -63,8 +73,8 @@ export interface RunNotes {
   /** Whether the router has this run's routes. */
   switched: boolean;
   dump?: string;
-  /** Whether a server is being recovered beside the one that serves. */
-  recovering: boolean;
+  /** Id of the container of a server that this run has recovered beside the one that serves. */
+  instance?: string;
   readonly restorePoints: string[];
   /** Databases in which this run has claimed the stack. */
   readonly claimed: Set<string>;
@@ -72,10 +82,10 @@ export interface RunNotes {
   readonly tablesBefore: Map<string, ReadonlyMap<string, TableFacts>>;
   /** Flags files by name: whether this run changed them, and when they last changed (epoch milliseconds). */
   flags: ReadonlyMap<string, { readonly changed: boolean; readonly at: number }>;
-  /** When the hold began (epoch milliseconds), and how long it was. */
-  heldSince?: number;
+  /** When the hold began, and how many milliseconds it was. */
+  heldSince?: Instant;
   heldFor?: number;
-  readonly startedAt: number;
+  readonly startedAt: Instant;
 }
 
 /** Observes the world, works out what shall be, and decides whether anything has to be done. */
@@ -122,12 +132,11 @@ export function contextOf(settings: Settings, world: World, order: MigrationOrde
       schemaChanged: false,
       routerClaimed: false,
       switched: false,
-      recovering: false,
       restorePoints: [],
       claimed: new Set(),
       tablesBefore: new Map(),
       flags: new Map(),
-      startedAt: Date.now(),
+      startedAt: instant(),
     },
     alive: checkEngine,
     finished: (effect, ms) => {

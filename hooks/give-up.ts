@@ -15,7 +15,8 @@ import type { EffectName } from "./names.ts";
 export async function giveUp(context: RunContext, effect: EffectName, cause: unknown): Promise<string[]> {
   const { notes, settings, world } = context;
   const { lease } = notes;
-  if (notes.recovering) await removeInstance(settings);
+  // By its id: when this run was overtaken, there may be another of the same name.
+  if (notes.instance !== undefined) await removeInstance(notes.instance);
   if (lease === undefined || notes.switched) return [];
   delete notes.lease;
   try {

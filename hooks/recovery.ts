@@ -45,16 +45,18 @@ export const recovery: EffectDefinition = {
         ? await startInstance({
             ...{ settings: context.settings, cluster, volume: move.plan.volume },
             ...{ from: move.plan.from, repository: "rw" as const },
+            ...(context.notes.instance !== undefined && { instead: context.notes.instance }),
           })
         : await reopenVolume(context.settings, cluster, move.plan);
+    context.notes.instance = instance.container;
     await keepLater(run, cluster, move, instance);
     status("opening a new timeline");
     const timeline = await promote(instance);
     status(`timeline ${timeline}: roles, passwords, and what was recorded since`);
     await writeDown(context, cluster, move, instance, timeline);
     status("handing the volume over");
-    await removeInstance(context.settings);
-    context.notes.recovering = false;
+    await removeInstance(instance.container);
+    delete context.notes.instance;
     say(`${move.plan.volume} is ready on timeline ${timeline}; ${move.plan.from} stays as it is`);
   },
 };
@@ -80,9 +82,9 @@ export async function beginMove({ context, say, status }: EffectRun): Promise<vo
   const { settings, notes } = context;
   if (move?.kind !== "recovery" || settings.cluster.kind !== "own") return;
   await archiveUpToNow(context.names.postgres);
-  notes.recovering = true;
   status("restoring beside the server that serves");
-  await prepareRecovery({ settings, cluster: settings.cluster, plan: move.plan, say });
+  const { container } = await prepareRecovery({ settings, cluster: settings.cluster, plan: move.plan, say });
+  notes.instance = container;
 }
 
 /** Later writes as the configuration says: kept beside the dumps, or dropped. */

@@ -13,13 +13,14 @@ import { oldFolder, repositoryMount } from "./reader.ts";
 
 /** A server of our own on a volume that nobody serves from yet. */
 export interface Instance {
+  /** Its id and not its name, under which a later run may have one of its own. */
   readonly container: string;
   /** As this program reaches it: a port on loopback that Docker chose. */
   readonly server: Server;
 }
 
 /** Name of the one such container of a stack: what a killed run left is found under it. */
-export function instanceName(settings: Settings): string {
+function instanceName(settings: Settings): string {
   return stackNames(settings).volume("recovering");
 }
 
@@ -32,17 +33,22 @@ export interface InstanceRequest {
   readonly repository: "ro" | "rw";
   /** Starts the server (default true); else the container only waits for commands. */
   readonly serve?: boolean;
+  /** Id of the container that this run has had for it until now; undefined: what a killed run left is removed. */
+  readonly instead?: string;
 }
 
-/** Makes the container anew on the volume and, if it serves, waits until it answers. */
+/**
+ * Makes the container anew on the volume and, if it serves, waits until it answers. With `instead` it fails when another run
+ * has taken its name meanwhile.
+ */
 export async function startInstance(request: InstanceRequest): Promise<Instance> {
   const { settings, cluster, volume, from, repository, serve = true } = request;
-  const container = instanceName(settings);
-  await removeInstance(settings);
+  const name = instanceName(settings);
+  await removeInstance(request.instead ?? name);
   const labels = stackLabels(settings, "recovery");
-  await docker([
-    ...["run", "-d", "--name", container, "--stop-signal", "SIGINT", "--shm-size", "256m", "--init"],
-    ...Object.entries(labels).flatMap(([name, value]) => ["--label", `${name}=${value}`]),
+  const container = await docker([
+    ...["run", "-d", "--name", name, "--stop-signal", "SIGINT", "--shm-size", "256m", "--init"],
+    ...Object.entries(labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]),
     ...["-v", `${volume}:${dataFolder}`, ...repositoryMount(cluster.backup.repository, repository)],
     ...(from === undefined ? [] : ["-v", `${from}:${oldFolder}:ro`]),
     ...["-p", "127.0.0.1::5432", cluster.image, ...(serve ? [] : ["sleep", "86400"])],
@@ -54,8 +60,7 @@ export async function startInstance(request: InstanceRequest): Promise<Instance>
 }
 
 /** Stops it cleanly, so that its last segment is archived, and removes it. Nothing to do when there is none. */
-export async function removeInstance(settings: Settings): Promise<void> {
-  const container = instanceName(settings);
+export async function removeInstance(container: string): Promise<void> {
   try {
     await docker(["stop", "--time", "60", container], { timeoutMs: 120_000 });
     await docker(["rm", "-f", container]);
@@ -98,10 +103,10 @@ export async function waitForRecovery(
   deadlineMs: number,
   watch: () => Promise<void> = () => Promise.resolve(),
 ): Promise<RecoveryState> {
-  const end = Date.now() + deadlineMs;
+  const end = performance.now() + deadlineMs;
   for (let pause = 50; ; pause = Math.min(pause * 2, 1000)) {
     const state = await recoveryState(server);
-    if (done(state) || Date.now() > end) return state;
+    if (done(state) || performance.now() > end) return state;
     await watch();
     await sleep(pause);
   }

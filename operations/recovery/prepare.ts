@@ -40,6 +40,7 @@ export async function prepareRecovery(request: RecoveryRequest): Promise<Instanc
   ]);
   const common = { settings, cluster, volume: plan.volume, from: plan.from, repository: "ro" } as const;
   const { container } = await startInstance({ ...common, serve: false });
+  let now = container;
   try {
     await emptyVolume(container, settings, plan);
     await writeMark(container, { stack: stackLabel(settings), plan: plan.id, state: "begun" });
@@ -48,13 +49,14 @@ export async function prepareRecovery(request: RecoveryRequest): Promise<Instanc
     say(
       `restored ${plan.backup.label} into ${plan.volume} in ${((performance.now() - started) / 1000).toFixed(1)} s`,
     );
-    const instance = await startInstance(common);
+    const instance = await startInstance({ ...common, instead: container });
+    now = instance.container;
     await pausedAtTarget(instance, request);
     await refuseHalfDone(instance, settings);
     say(`replayed to ${formatLsn(plan.target.lsn)} and paused there`);
     return instance;
   } catch (error) {
-    await removeInstance(settings);
+    await removeInstance(now);
     throw error;
   }
 }

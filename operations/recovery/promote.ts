@@ -61,8 +61,8 @@ const recoverySettings = [
 async function historyArchived({ server, container }: Instance): Promise<number> {
   const timeline = await timelineOf(server);
   const name = `${timeline.toString(16).toUpperCase().padStart(8, "0")}.history`;
-  const end = Date.now() + patience;
-  while (Date.now() < end) {
+  const end = performance.now() + patience;
+  while (performance.now() < end) {
     const listed = await runArchive(
       container,
       pgbackrest(serverConfig, "repo-ls", ["--recurse", "archive/main"]),

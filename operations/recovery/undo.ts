@@ -97,6 +97,7 @@ export async function reopenVolume(
 ): Promise<Instance> {
   const common = { settings, cluster, volume: plan.volume, from: undefined, repository: "rw" } as const;
   const { container } = await startInstance({ ...common, serve: false });
+  let now = container;
   try {
     const { mark } = await readMark(container);
     if (mark !== undefined && mark.state !== "served") {
@@ -120,7 +121,8 @@ export async function reopenVolume(
       ],
       { input: undoSettings(plan.timeline) },
     );
-    const instance = await startInstance(common);
+    const instance = await startInstance({ ...common, instead: container });
+    now = instance.container;
     await waitForRecovery(
       instance.server,
       ({ recovering }) => !recovering,
@@ -129,7 +131,7 @@ export async function reopenVolume(
     );
     return instance;
   } catch (error) {
-    await removeInstance(settings);
+    await removeInstance(now);
     throw error;
   }
 }
