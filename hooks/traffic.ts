@@ -18,8 +18,7 @@ export const traffic: EffectDefinition = {
   carryOut: async (run) => {
     run.requires("schema", "containers", "caches");
     const { settings, gateway, names, notes } = run.context;
-    await holdForTheSwitch(run.context);
-    await claimRouter(run.context);
+    await together(holdForTheSwitch(run.context), claimRouter(run.context));
     const until = await browsersUntil(run.context);
     await applyRoutes(names.router, routerConfig(gateway, until), run.context.revision);
     notes.switched = true;
@@ -28,7 +27,7 @@ export const traffic: EffectDefinition = {
       await assertStillOurs(run.context);
       await openGate(names.door);
     } else await notes.lease.release();
-    const held = notes.heldSince === undefined ? undefined : Date.now() - notes.heldSince;
+    const held = notes.heldSince === undefined ? undefined : performance.now() - notes.heldSince.tick;
     if (held !== undefined) {
       notes.heldFor = held;
       run.say(`requests were held for ${(held / 1000).toFixed(2)} s`);
@@ -58,4 +57,10 @@ async function holdForTheSwitch(context: RunContext): Promise<void> {
   const { notes, world, gateway } = context;
   const switches = world.gateway.routes !== routerConfig(gateway).generation;
   if (notes.lease === undefined && world.gateway.mode === "open" && switches) await holdRequests(context);
+}
+
+/** Waits for both, also when one fails: whoever gives a run up must find its lease. */
+async function together(...work: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find(({ status }) => status === "rejected");
+  if (failed?.status === "rejected") throw failed.reason;
 }

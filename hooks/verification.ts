@@ -84,7 +84,7 @@ function weightsChanged({ settings, world }: RunContext): boolean {
 
 /** When requests began to wait for the switch, or else when the run began. */
 function switchedAt({ notes }: RunContext): Date {
-  return new Date(notes.heldSince ?? notes.startedAt);
+  return (notes.heldSince ?? notes.startedAt).at;
 }
 
 /** Puts the table on record, from where `rollback verification --json` reads it. */
@@ -181,5 +181,5 @@ function summary({ change, notes, settings }: RunContext): string {
       ? "no request was held"
       : `requests were held for ${(notes.heldFor / 1000).toFixed(2)} s`;
   const dump = notes.dump === undefined ? "" : `; dump: ${notes.dump}`;
-  return `${change.kind} proven: ${live}; ${held}; took ${((Date.now() - notes.startedAt) / 1000).toFixed(1)} s${dump}`;
+  return `${change.kind} proven: ${live}; ${held}; took ${((performance.now() - notes.startedAt.tick) / 1000).toFixed(1)} s${dump}`;
 }

@@ -76,7 +76,7 @@ export async function lockHolder(client: ClientBase, stack: string): Promise<Hol
 }
 
 async function acquire(client: Client, request: LockRequest): Promise<void> {
-  const end = Date.now() + (request.waitMs ?? 10_000);
+  const end = performance.now() + (request.waitMs ?? 10_000);
   const told = new Set<string>();
   for (;;) {
     const { got } = await rowOf(
@@ -93,7 +93,7 @@ async function acquire(client: Client, request: LockRequest): Promise<void> {
         request.say?.(`taking over from run ${run}, at work since ${holder.since} (pid ${holder.pid})`);
       told.add(run);
       await endSessionsOf(client, run);
-    } else if (holder !== undefined && Date.now() > end) {
+    } else if (holder !== undefined && performance.now() > end) {
       throw inProgress(request.stack, holder);
     } else if (holder !== undefined && !told.has("")) {
       request.say?.(`waiting for ${describe(holder)}`);

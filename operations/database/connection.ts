@@ -116,16 +116,16 @@ export async function waitUntilReady(
   say: Say,
   { database = "postgres", hopeless }: WaitOptions = {},
 ): Promise<void> {
-  const end = Date.now() + deadlineMs;
+  const end = performance.now() + deadlineMs;
   let said = "";
   for (let pause = 50; ; pause = Math.min(pause * 2, 1000)) {
     try {
-      const connectTimeoutMs = Math.max(200, Math.min(5000, end - Date.now()));
+      const connectTimeoutMs = Math.max(200, Math.min(5000, end - performance.now()));
       await withClient(server, database, (client) => client.query("select 1"), { connectTimeoutMs });
       return;
     } catch (error) {
       if (!isUnreachable(error) && !isServerFull(error)) throw error;
-      if (Date.now() + pause > end) throw error;
+      if (performance.now() + pause > end) throw error;
       await hopeless?.();
       const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : "";
       if (reason !== said) say(`waiting for PostgreSQL: ${reason.replace(/^refused [A-Z_]+: /, "")}`);

@@ -165,13 +165,13 @@ async function endSessions(
   { deadlineMs = 10_000, settleMs = 150 }: FenceOptions,
 ): Promise<number> {
   const seen = new Set<number>();
-  const end = Date.now() + deadlineMs;
-  for (let quietSince = Date.now(); ;) {
+  const end = performance.now() + deadlineMs;
+  for (let quietSince = performance.now(); ;) {
     const sessions = await terminate(client, roles);
     sessions.forEach(({ pid }) => seen.add(pid));
-    if (sessions.length > 0) quietSince = Date.now();
-    else if (Date.now() - quietSince >= settleMs) return seen.size;
-    if (sessions.length > 0 && Date.now() > end) throw sessionsRemain(sessions);
+    if (sessions.length > 0) quietSince = performance.now();
+    else if (performance.now() - quietSince >= settleMs) return seen.size;
+    if (sessions.length > 0 && performance.now() > end) throw sessionsRemain(sessions);
     await sleep(25);
   }
 }

@@ -60,12 +60,12 @@ export async function tellOfFlags(router: string, reader: FlagsReader): Promise<
 }
 
 async function expectLines(name: string, lines: readonly string[], since: string): Promise<void> {
-  const end = Date.now() + logDeadline;
+  const end = performance.now() + logDeadline;
   for (;;) {
     const log = await docker(["logs", "--since", since, name]);
     const missing = lines.filter((line) => !log.includes(line));
     if (missing.length === 0) return;
-    if (Date.now() > end)
+    if (performance.now() > end)
       throw unconfirmed(
         name,
         `its log has no line with ${missing.map((line) => JSON.stringify(line)).join(", ")}`,

@@ -54,7 +54,7 @@ async function claimOn(
   options: ClaimOptions,
 ): Promise<string | undefined> {
   await ensureTable(client, "run", createTable);
-  const end = Date.now() + (options.deadlineMs ?? 30_000);
+  const end = performance.now() + (options.deadlineMs ?? 30_000);
   for (;;) {
     const former = await holderOf(client, claim.stack);
     if (former === claim.run) return undefined;
@@ -67,7 +67,7 @@ async function claimOn(
     } catch (error) {
       // The other run began something anew, and holds its claim until that commits: end its sessions again.
       if (sqlState(error) !== lockNotAvailable) throw error;
-      if (Date.now() > end) throw claimBlocked(claim, former);
+      if (performance.now() > end) throw claimBlocked(claim, former);
     }
   }
 }

@@ -13,7 +13,7 @@ const key = "hashtext('rollback'), hashtext('schema')";
  * program leaves nothing behind. Returns the session's process id. Refusal `SCHEMA_BUSY` after `waitMs` milliseconds.
  */
 export async function takeSchemaLock(client: ClientBase, database: string, waitMs: number): Promise<number> {
-  const end = Date.now() + waitMs;
+  const end = performance.now() + waitMs;
   for (;;) {
     const { got, pid } = await rowOf(
       client,
@@ -21,7 +21,7 @@ export async function takeSchemaLock(client: ClientBase, database: string, waitM
       `SELECT pg_try_advisory_lock(${key}) AS got, pg_backend_pid() AS pid`,
     );
     if (got) return pid;
-    if (Date.now() >= end) throw busy(database, await holder(client), waitMs);
+    if (performance.now() >= end) throw busy(database, await holder(client), waitMs);
     await sleep(30 + Math.random() * 70);
   }
 }

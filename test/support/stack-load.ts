@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { findClientRefs, startLoad, verifyRows, type LoadResult } from "./load.ts";
 import type { Ended } from "./stack-command.ts";
 import { linesOf } from "./stack-events.ts";
-import type { ScratchStack } from "./stack.ts";
+import type { RunOptions, ScratchStack } from "./stack.ts";
 
 /** What clients saw of a change, and how the change went. */
 export interface Witnessed {
@@ -13,12 +13,12 @@ export interface Witnessed {
 }
 
 /** Runs `pulumi up` under the published load, with a second of it before and after. */
-export async function underLoad(stack: ScratchStack): Promise<Witnessed> {
+export async function underLoad(stack: ScratchStack, options: RunOptions = {}): Promise<Witnessed> {
   const load = await startLoad({ url: stack.url, idPrefix: `load-${String(Date.now())}` });
   try {
     await sleep(1_000);
     const since = load.mark("up");
-    const ended = await stack.up();
+    const ended = await stack.up(options);
     await sleep(1_000);
     return { ended, load: await load.stop(), since };
   } finally {
