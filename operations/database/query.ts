@@ -1,6 +1,6 @@
 import pg from "pg";
 import type { ClientBase } from "pg";
-import type { z } from "zod";
+import { z } from "zod";
 import { Refusal } from "../../settings/refusal.ts";
 
 /** Runs one statement and parses every row with `schema`; a row of another shape is a defect and throws. */
@@ -24,6 +24,18 @@ export async function rowOf<T extends z.ZodType>(
   const { rows } = await client.query<Record<string, unknown>>(text, [...values]);
   return schema.parse(rows[0]);
 }
+
+/**
+ * Runs statements without parameters in one round trip and gives the rows of each, to be parsed by the caller. What comes
+ * after an error in one of them has not run.
+ */
+export async function rowsOfEach(client: ClientBase, statements: readonly string[]): Promise<unknown[][]> {
+  const results: unknown = await client.query(statements.join(";\n"));
+  // For one statement the library gives its result, for several a list of them.
+  return resultsOf.parse(Array.isArray(results) ? results : [results]).map(({ rows }) => rows);
+}
+
+const resultsOf = z.array(z.object({ rows: z.array(z.unknown()) }));
 
 /** Runs `work` between BEGIN and COMMIT; an error rolls back and is thrown on. `mode` e.g. `ISOLATION LEVEL REPEATABLE READ`. */
 export async function inTransaction<T>(client: ClientBase, work: () => Promise<T>, mode = ""): Promise<T> {

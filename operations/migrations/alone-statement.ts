@@ -4,7 +4,7 @@ import { dropLeftovers, indexNames, isFinished } from "./leftovers.ts";
 import { recordBoundary } from "./ledger/boundary.ts";
 import type { ScriptStatement } from "./sql/script.ts";
 import type { RunContext } from "./statements.ts";
-import type { TransactionOptions } from "./transaction.ts";
+import type { TransactionOptions } from "./transaction-options.ts";
 import type { Boundary } from "./types.ts";
 
 /** What a run that was killed left of the statement goes first; what it had finished is not run again. */

@@ -3,13 +3,17 @@ import { isRefusal, Refusal } from "../../settings/refusal.ts";
 import { identifier, inTransaction } from "../database/query.ts";
 import { pendingArchives } from "./archives/pending.ts";
 import type { Part } from "./commit.ts";
+import { runOutside } from "./alone-statement.ts";
+import { assertAsPlanned } from "./as-planned.ts";
+import { catalogueBefore } from "./catalogue-before.ts";
 import { capture, snapshotOf, wholeOf } from "./drafting/captured.ts";
 import { readSnapshot } from "./drafting/snapshot.ts";
 import { asStepError } from "./failures.ts";
-import { compareCatalogues, fingerprintOf, readCatalogue } from "./fingerprint.ts";
-import type { Catalogue } from "./fingerprint.ts";
-import { catalogueMark } from "./fingerprint.ts";
-import { runOutside } from "./alone-statement.ts";
+import { finish } from "./finish.ts";
+import { runBatch } from "./run-batch.ts";
+import { compareCatalogues } from "./catalogue/changes.ts";
+import { fingerprintOf, lookAtCatalogue } from "./catalogue/read.ts";
+import type { Catalogue } from "./catalogue/read.ts";
 import { dropLeftovers } from "./leftovers.ts";
 import { hashOf, keepSchemaBefore, recordBoundary, takeSchemaBefore } from "./ledger/boundary.ts";
 import { recordApplied, recordCatalogue, recordEnded } from "./ledger/write.ts";
@@ -20,8 +24,8 @@ import type { ScriptStatement } from "./sql/script.ts";
 import { preamble } from "./statements.ts";
 import type { RunContext } from "./statements.ts";
 import type { Step } from "./steps.ts";
-import { assertAsPlanned, catalogueBefore, finish, runBatch, track } from "./transaction.ts";
-import type { TransactionOptions } from "./transaction.ts";
+import { track } from "./track.ts";
+import type { TransactionOptions } from "./transaction-options.ts";
 import type { Boundary } from "./types.ts";
 import { verifyReversal } from "./verify.ts";
 
@@ -154,8 +158,8 @@ async function repeatSettings(
 
 /** The catalogue between two statements is what a later run finds, and no change by hand. */
 async function keepCatalogue(client: Client, { tracking }: RunContext): Promise<void> {
-  const catalogue = await readCatalogue(client, tracking);
-  await recordCatalogue(client, fingerprintOf(catalogue), await catalogueMark(client), catalogue);
+  const look = await lookAtCatalogue(client, tracking);
+  await recordCatalogue(client, fingerprintOf(look.catalogue), look);
 }
 
 async function rememberCatalogue(client: Client, context: RunContext): Promise<void> {
@@ -180,11 +184,11 @@ async function close(
   if (step.direction === "reverse") await verifyReversal(client, plan, context, told);
   await track(client, plan, context);
   if (step.direction === "reverse") await recordEnded(client, [step.version], "reversed");
-  const after = await readCatalogue(client, context.tracking);
+  const after = await lookAtCatalogue(client, context.tracking);
   if (step.migration !== undefined) {
     const { release } = options;
     const changes =
-      known.catalogue === undefined ? {} : { changes: compareCatalogues(known.catalogue, after) };
+      known.catalogue === undefined ? {} : { changes: compareCatalogues(known.catalogue, after.catalogue) };
     const before = isUnreversed(step) ? await takeSchemaBefore(client, step.version) : undefined;
     const definitions =
       before === undefined
@@ -197,7 +201,7 @@ async function close(
         layout: plan.reader.name,
         release,
         before: known.before,
-        after: fingerprintOf(after),
+        after: fingerprintOf(after.catalogue),
         ...changes,
         ...definitions,
       },
@@ -228,8 +232,8 @@ export async function giveUpBoundary({ client, plan }: Part, run: string): Promi
   await inTransaction(client, async () => {
     await recordBoundary(client, run, "closed", { ...boundary, begun: undefined });
     await takeSchemaBefore(client, boundary.version);
-    const catalogue = await readCatalogue(client, reader.trackingTable);
-    await recordCatalogue(client, fingerprintOf(catalogue), await catalogueMark(client), catalogue);
+    const look = await lookAtCatalogue(client, reader.trackingTable);
+    await recordCatalogue(client, fingerprintOf(look.catalogue), look);
   });
 }
 

@@ -37,7 +37,7 @@ export function withBoundaries(
     const why =
       (index === 0 && resumes ? "an earlier run began it" : undefined) ??
       statements.find((each) => each.outside?.hasPlainForm === false)?.outside?.reason ??
-      usesNewLabel(plan.steps.slice(index));
+      usesNewLabel(plan.steps, index);
     for (const { outside, line } of statements) {
       if (outside?.hasPlainForm === true)
         notes.push({
@@ -81,11 +81,12 @@ function buildsOver({ outside, locks }: ScriptStatement): TableName[] {
 }
 
 /** A label can be used once it is committed, or when its type was made in the same transaction. */
-function usesNewLabel([step, ...later]: readonly Step[]): string | undefined {
-  const statements = step?.script.statements ?? [];
+function usesNewLabel(steps: readonly Step[], at: number): string | undefined {
+  const statements = steps[at]?.script.statements ?? [];
   for (const [index, { addsLabel }] of statements.entries()) {
     if (addsLabel === undefined) continue;
-    const rest = [...statements.slice(index + 1), ...later.flatMap(({ script }) => script.statements)];
+    const later = steps.slice(at + 1).flatMap(({ script }) => script.statements);
+    const rest = [...statements.slice(index + 1), ...later];
     if (rest.some((each) => mentions(each, addsLabel.label)))
       return `the label ${addsLabel.label} of ${addsLabel.type} is used after it is added`;
   }

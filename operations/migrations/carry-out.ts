@@ -2,54 +2,23 @@ import { randomUUID } from "node:crypto";
 import type { ClientBase } from "pg";
 import { z } from "zod";
 import { Refusal } from "../../settings/refusal.ts";
-import { close } from "../database/connection.ts";
-import { isUnreachable } from "../database/errors.ts";
 import { rowOf, rowsOf } from "../database/query.ts";
-import { giveUpBoundary, runAlone } from "./alone.ts";
 import { listArchives } from "./archives/list.ts";
 import type { Archive } from "./archives/list.ts";
-import { commitParts } from "./commit.ts";
-import type { Moment, Part } from "./commit.ts";
-import { connectionLost, lockedOut } from "./failures.ts";
-import { ensureLedger } from "./ledger/ensure.ts";
-import { takeSchemaLock } from "./lock.ts";
+import type { Part } from "./commit.ts";
 import type { Connect } from "./connect.ts";
-import { untilGranted } from "./patience.ts";
+import { ensureLedger } from "./ledger/ensure.ts";
 import { hasWork } from "./plan.ts";
 import type { DatabasePlan } from "./plan.ts";
+import { runSegments } from "./run-segments.ts";
+import type { CarryOutOptions } from "./run-segments.ts";
 import type { SchemaPlan } from "./schema-plan.ts";
-import { segmentsOf } from "./segments.ts";
-import type { Sessions } from "./sessions.ts";
-import type { RunContext } from "./statements.ts";
-import type { Step } from "./steps.ts";
-import { lockHolders } from "./table-locks.ts";
-import { afterEarlier, runTransaction } from "./transaction.ts";
-import type { TransactionOptions } from "./transaction.ts";
+import { stepsOf } from "./steps.ts";
 
-export interface CarryOutOptions {
-  /** Called before each step, e.g. to show progress. */
-  readonly onStep?: (step: Step, number: number, of: number) => void;
-  /** Something worth saying that does not stop the run. */
-  readonly warn?: (text: string) => void;
-  /** Milliseconds that a lock is waited for in one try; what queues behind it waits as long. Default 100. */
-  readonly lockTimeoutMs?: number;
-  /** Milliseconds for all tries together. Default 30 000. */
-  readonly budgetMs?: number;
-  /** Milliseconds for one statement; 0, the default: no limit. */
-  readonly statementTimeoutMs?: number;
-  /** Milliseconds to wait for another run to end. Default 10 000. */
-  readonly busyMs?: number;
-  /** What to do when a reversal does not restore the catalogue. Default refuse. */
-  readonly onDifference?: "refuse" | "warn";
-  /** Called inside each database's transaction before anything is written; what it throws rolls all of them back. */
-  readonly guard?: (client: ClientBase) => Promise<void>;
-  /** Ends the run between two statements, and the statement that runs; everything is rolled back. */
-  readonly signal?: AbortSignal;
-  /** Called before a step that runs outside of a transaction: from then on there may be no way back to what was. */
-  readonly onBoundary?: (step: Step) => void | Promise<void>;
-  /** For tests: called at the named moments of a run. */
-  readonly at?: (moment: Moment) => void | Promise<void>;
-}
+export type { CarryOutOptions };
+
+/** A session that holds the schema lock of its database. */
+export type Held = Pick<Part, "client" | "pid">;
 
 /** What a run did. */
 export interface SchemaResult {
@@ -79,14 +48,14 @@ export interface Archived {
 }
 
 /**
- * Carries a plan out over sessions that are already there: one transaction per database, over several databases all or
+ * Carries a plan out over sessions that hold their databases' schema locks: one transaction per database, over several databases all or
  * none; `open` is for what needs a session of its own. Finds nothing to do when the plan has no work. Throws Refusals
- * `SCHEMA_BUSY`, `SCHEMA_LOCKED`, `SCHEMA_MOVED`, `SCHEMA_STEP_FAILED`, `SCHEMA_NOT_RESTORED`, `SCHEMA_CONNECTION_LOST`,
+ * `SCHEMA_LOCKED`, `SCHEMA_MOVED`, `SCHEMA_STEP_FAILED`, `SCHEMA_NOT_RESTORED`, `SCHEMA_CONNECTION_LOST`,
  * `SCHEMA_OWNER`; after each of them every database is as it was before, or as the last step outside of a transaction left
  * it. `SCHEMA_BOUNDARY`: such a step stopped half-way.
  */
 export async function carryOut(
-  sessions: Sessions,
+  held: ReadonlyMap<string, Held>,
   plan: SchemaPlan,
   open: Connect,
   options: CarryOutOptions,
@@ -95,7 +64,7 @@ export async function carryOut(
   const run = randomUUID();
   const work = plan.databases.filter(hasWork).toSorted((a, b) => (a.database < b.database ? -1 : 1));
   const parts: Part[] = [];
-  for (const each of work) parts.push(await openPart(each, sessions, options.busyMs ?? 10_000));
+  for (const each of work) parts.push(await openPart(each, held));
   await options.at?.("locked");
   const { tries, runs } = await runSegments(plan.release, parts, run, open, options);
   const archived: Archived[] = [];
@@ -103,7 +72,8 @@ export async function carryOut(
   for (const part of parts) {
     const { database } = part.plan;
     for (const each of runs) {
-      archived.push(...(await archivedBy(part, each)));
+      if (stepsOf(part.plan, "reverse").length > 0) archived.push(...(await archivedBy(part, each)));
+      if (stepsOf(part.plan, "forward").length === 0) continue;
       const back = await listArchives(part.client, { restoredBy: each });
       putBack.push(...back.map((archive) => ({ database, ...archive })));
     }
@@ -120,12 +90,12 @@ export async function carryOut(
   };
 }
 
-async function openPart(plan: DatabasePlan, sessions: Sessions, waitMs: number): Promise<Part> {
-  const client = await sessions.of(plan.database);
-  const pid = await takeSchemaLock(client, plan.database, waitMs);
-  await refuseForeignOwner(client, plan);
-  await ensureLedger(client);
-  return { plan, client, pid };
+async function openPart(plan: DatabasePlan, held: ReadonlyMap<string, Held>): Promise<Part> {
+  const session = held.get(plan.database);
+  if (session === undefined) throw new Error(`there is no session for ${plan.database}`);
+  await refuseForeignOwner(session.client, plan);
+  await ensureLedger(session.client);
+  return { plan, ...session };
 }
 
 async function refuseForeignOwner(client: ClientBase, { database, owner }: DatabasePlan): Promise<void> {
@@ -145,170 +115,6 @@ async function refuseForeignOwner(client: ClientBase, { database, owner }: Datab
     untouched: "Nothing was changed.",
     next: `Let \`pulumi up\` make the roles, or:  GRANT ${owner} TO ${operator}`,
   });
-}
-
-/**
- * One segment after the other. Each goes by a name of its own in the ledger, as its event is what tells that it was
- * committed.
- */
-async function runSegments(
-  release: string,
-  parts: readonly Part[],
-  run: string,
-  open: Connect,
-  options: CarryOutOptions,
-): Promise<{ tries: number; runs: string[] }> {
-  const runs: string[] = [];
-  const begun = new Set<string>();
-  let tries = 0;
-  const partOf = async (plan: DatabasePlan): Promise<Part> => {
-    const part = parts.find((each) => each.plan.database === plan.database);
-    if (part === undefined) throw new Error(`there is no session for ${plan.database}`);
-    const again = begun.has(plan.database);
-    begun.add(plan.database);
-    return { ...part, plan: again ? await afterEarlier(part.client, plan) : plan };
-  };
-  for (const part of parts.filter(isGivenUp)) await giveUpBoundary(part, run);
-  for (const segment of segmentsOf(parts.map(({ plan }) => plan))) {
-    const name = runs.length === 0 ? run : `${run}.${runs.length + 1}`;
-    runs.push(name);
-    if (segment.kind === "together") {
-      const together: Part[] = [];
-      for (const plan of segment.plans) together.push(await partOf(plan));
-      tries = Math.max(tries, await untilDone(release, together, name, open, options));
-      continue;
-    }
-    await options.onBoundary?.(segment.step);
-    const part = await partOf(segment.plan);
-    const stop = cancelOnAbort(open, part.plan.database, part.pid, options.signal);
-    const budgetMs = options.budgetMs ?? 30_000;
-    await runAlone(
-      part,
-      segment.step,
-      contextOf(part.plan, name, options),
-      optionsOf(release, options, false),
-      {
-        budgetMs,
-        signal: options.signal,
-        givenUp: (count, cause) => lockedOutOf([part], count, budgetMs, cause),
-      },
-    ).finally(stop);
-  }
-  return { tries, runs };
-}
-
-/** A boundary that the plan does not go on with: nothing of its step is done, or the plan would have been refused. */
-function isGivenUp({ plan }: Part): boolean {
-  return plan.boundary !== undefined && plan.steps[0]?.alone === undefined;
-}
-
-async function untilDone(
-  release: string,
-  parts: readonly Part[],
-  run: string,
-  open: Connect,
-  options: CarryOutOptions,
-): Promise<number> {
-  const budgetMs = options.budgetMs ?? 30_000;
-  return untilGranted(
-    async (nowait) => {
-      for (const part of parts) await runPart(part, release, run, open, options, nowait);
-      await options.at?.("worked");
-      options.signal?.throwIfAborted();
-      await commitParts(parts, run, open, options.at);
-    },
-    {
-      budgetMs,
-      signal: options.signal,
-      undo: () => rollBack(parts),
-      givenUp: (tries, cause) => lockedOutOf(parts, tries, budgetMs, cause),
-    },
-  );
-}
-
-async function lockedOutOf(
-  parts: readonly Part[],
-  tries: number,
-  budgetMs: number,
-  cause: unknown,
-): Promise<Error> {
-  const holders = await Promise.all(parts.map(({ client, plan }) => lockHolders(client, plan)));
-  const databases = parts.map((part) => part.plan.database);
-  return lockedOut(databases, tries, budgetMs, holders.flat(), cause);
-}
-
-function contextOf(plan: DatabasePlan, run: string, options: CarryOutOptions): RunContext {
-  return {
-    run,
-    owner: plan.owner,
-    tracking: plan.reader.trackingTable,
-    lockTimeoutMs: options.lockTimeoutMs ?? 100,
-    statementTimeoutMs: options.statementTimeoutMs ?? 0,
-  };
-}
-
-function optionsOf(release: string, options: CarryOutOptions, nowait: boolean): TransactionOptions {
-  return {
-    release,
-    guard: options.guard ?? (() => Promise.resolve()),
-    onStep: options.onStep ?? (() => undefined),
-    signal: options.signal,
-    nowait,
-    onDifference: options.onDifference ?? "refuse",
-    warn: options.warn ?? (() => undefined),
-  };
-}
-
-async function runPart(
-  { client, pid, plan }: Part,
-  release: string,
-  run: string,
-  open: Connect,
-  options: CarryOutOptions,
-  nowait: boolean,
-): Promise<void> {
-  const stop = cancelOnAbort(open, plan.database, pid, options.signal);
-  try {
-    await runTransaction(
-      client,
-      pid,
-      plan,
-      contextOf(plan, run, options),
-      optionsOf(release, options, nowait),
-    );
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    throw isUnreachable(error) ? connectionLost(plan.database, error) : error;
-  } finally {
-    stop();
-  }
-}
-
-async function rollBack(parts: readonly Part[]): Promise<void> {
-  for (const { client } of parts) {
-    // A broken connection has been rolled back by the server; the first error is the one that counts.
-    await client.query("ROLLBACK").catch(() => undefined);
-  }
-}
-
-/** Ends the statement that runs when the signal comes: the connection itself only listens between statements. */
-function cancelOnAbort(
-  open: Connect,
-  database: string,
-  pid: number,
-  signal: AbortSignal | undefined,
-): () => void {
-  if (signal === undefined) return () => undefined;
-  const cancel = (): void => {
-    void (async () => {
-      const client = await open(database);
-      await client.query("SELECT pg_cancel_backend($1)", [pid]);
-      await close(client);
-      // Without a connection there is nothing to cancel through; the run then ends after the statement.
-    })().catch(() => undefined);
-  };
-  signal.addEventListener("abort", cancel, { once: true });
-  return () => signal.removeEventListener("abort", cancel);
 }
 
 async function archivedBy({ client, plan }: Part, run: string): Promise<Archived[]> {

@@ -1,10 +1,12 @@
 import { carryOut } from "./carry-out.ts";
-import type { CarryOutOptions, SchemaResult } from "./carry-out.ts";
+import type { CarryOutOptions, Held, SchemaResult } from "./carry-out.ts";
 import { takeSchemaLock } from "./lock.ts";
 import type { Connect } from "./connect.ts";
 import { observerOver, planSchemaChange } from "./schema-plan.ts";
 import type { SchemaPlan, SchemaRequest } from "./schema-plan.ts";
 import { keepSessions } from "./sessions.ts";
+import { readFolder } from "./layouts/index.ts";
+import type { Database } from "../../settings/types.ts";
 import { recoverWith } from "./two-phase.ts";
 import type { Recovered } from "./two-phase.ts";
 
@@ -23,15 +25,27 @@ export async function changeSchema(
   const databases = [...request.databases];
   const names = databases.map((database) => database.name);
   const sessions = keepSessions(open);
+  // Read while the connections are made, each folder once.
+  const folders = new Map(databases.map((database) => [database, readFolder(database)]));
+  // What is wrong with one is told when the plan comes to it.
+  for (const each of folders.values()) each.catch(() => undefined);
+  const folder = (database: Database) => folders.get(database) ?? readFolder(database);
+  const held = new Map<string, Held>();
   try {
     for (const name of names.toSorted()) {
-      await takeSchemaLock(await sessions.of(name), name, options.busyMs ?? 10_000);
+      const client = await sessions.of(name);
+      held.set(name, { client, pid: await takeSchemaLock(client, name, options.busyMs ?? 10_000) });
     }
     const recovered = await recoverWith(sessions, names, options.busyMs);
     if (recovered.length > 0) options.onRecovered?.(recovered);
-    const plan = await planSchemaChange({ ...request, databases, observe: observerOver(sessions.lend) });
+    const plan = await planSchemaChange({
+      ...request,
+      databases,
+      folder,
+      observe: observerOver(sessions.lend),
+    });
     options.onPlan?.(plan);
-    return await carryOut(sessions, plan, open, options);
+    return await carryOut(held, plan, open, options);
   } finally {
     await sessions.close();
   }

@@ -1,7 +1,7 @@
 import type { ClientBase } from "pg";
 import { z } from "zod";
 import { rowsOf } from "../database/query.ts";
-import { readCatalogue } from "./fingerprint.ts";
+import { readCatalogue } from "./catalogue/read.ts";
 import type { LayoutReader } from "./layouts/layout.ts";
 import { recordedCatalogue } from "./ledger/write.ts";
 import type { DatabasePlan } from "./plan.ts";

@@ -3,18 +3,10 @@ import { z } from "zod";
 import type { Database } from "../../settings/types.ts";
 import { Refusal } from "../../settings/refusal.ts";
 import { sqlState } from "../database/errors.ts";
-import { rowOf, rowsOf } from "../database/query.ts";
-import {
-  catalogueMark,
-  compareCatalogues,
-  describeChanges,
-  fingerprintNow,
-  readCatalogue,
-} from "./fingerprint.ts";
+import { rowOf, rowsOf, rowsOfEach } from "../database/query.ts";
 import { layoutReader } from "./layouts/index.ts";
 import type { LayoutReader } from "./layouts/layout.ts";
 import { openBoundary } from "./ledger/boundary.ts";
-import { recordedCatalogue } from "./ledger/write.ts";
 import type { Connect } from "./connect.ts";
 import { freshConnections } from "./sessions.ts";
 import { quoteName } from "./sql/names.ts";
@@ -98,21 +90,24 @@ async function presence(client: ClientBase, reader: LayoutReader): Promise<z.inf
   );
 }
 
-const trackedRow = z.object({
-  version: z.string(),
-  success: z.boolean(),
-  up_to: z.boolean().optional(),
-  recorded: z.string().nullish(),
-});
+const trackedRow = z.array(
+  z.object({
+    version: z.string(),
+    success: z.boolean(),
+    up_to: z.boolean().optional(),
+    recorded: z.string().nullish(),
+  }),
+);
 
 /**
- * Reads the tool's table; `columns` are those it has (null: no such table).
+ * Reads the tool's table; `columns` are those it has (null: no such table). Statements `before` make the same round trip.
  * Throws `MIGRATION_TRACKING` when the table is another tool's, or holds what is no version of the layout.
  */
 export async function trackedRows(
   client: ClientBase,
   reader: LayoutReader,
   columns: readonly string[] | null,
+  before: readonly string[] = [],
 ): Promise<TrackedRow[] | undefined> {
   if (columns === null) return undefined;
   const { schema, table, columns: expected, without = [], read } = reader.trackingTable;
@@ -130,10 +125,10 @@ export async function trackedRows(
       "Set rollback:databases → layout to that of the tool that made the table.",
     );
   }
-  const rows = await rowsOf(client, trackedRow, read).catch((error: unknown) => {
+  const results = await rowsOfEach(client, [...before, read]).catch((error: unknown) => {
     throw sqlState(error) === "42501" ? unreadable(`${schema}.${table}`, error) : error;
   });
-  return rows.map(({ version, success, up_to: upTo, recorded }): TrackedRow => {
+  return trackedRow.parse(results.at(-1)).map(({ version, success, up_to: upTo, recorded }): TrackedRow => {
     const normal = reader.normalise(version);
     if (normal === undefined) {
       throw trackingRefusal(
@@ -221,33 +216,14 @@ export async function tableSizes(
     z.object({ name: z.string(), rows: z.coerce.number(), bytes: z.coerce.number() }),
     `SELECT n AS name,
        CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(pg_total_relation_size(t.relid)), 0) FROM pg_partition_tree(c.oid) t)
+            -- Asking for every index and side table of thousands of empty tables takes longer than to drop them.
+            WHEN pg_relation_size(coalesce(i.indrelid, c.oid)) = 0 THEN 0
             ELSE pg_total_relation_size(coalesce(i.indrelid, c.oid)) END AS bytes,
        CASE WHEN c.relkind = 'p' THEN (SELECT coalesce(sum(greatest(p.reltuples, 0)), 0) FROM pg_partition_tree(c.oid) t JOIN pg_class p ON p.oid = t.relid)
             WHEN c.reltuples < 0 THEN pg_relation_size(c.oid) / 100 ELSE c.reltuples END AS rows
-     FROM unnest($1::text[]) AS n JOIN pg_class c ON c.oid = to_regclass(n) AND c.relkind IN ('r', 'p', 'm', 'i')
+     FROM jsonb_array_elements_text($1) AS n JOIN pg_class c ON c.oid = to_regclass(n) AND c.relkind IN ('r', 'p', 'm', 'i')
        LEFT JOIN pg_index i ON i.indexrelid = c.oid`,
-    [names],
+    [JSON.stringify(names)],
   );
   return new Map(rows.map((row) => [row.name, { rows: row.rows, bytes: row.bytes }]));
-}
-
-/** What was changed in the catalogue since the last run, for people; empty: nothing, or no earlier run to compare with. */
-export async function drift(client: ClientBase, reader: LayoutReader): Promise<string[]> {
-  await client.query("BEGIN READ ONLY");
-  try {
-    const [recorded] = await rowsOf(
-      client,
-      z.object({ fingerprint: z.string(), mark: z.string().nullable() }),
-      // The ledger may still be of a version without the mark.
-      "SELECT fingerprint, to_jsonb(c) ->> 'mark' AS mark FROM rollback.catalogue c",
-    );
-    if (recorded === undefined) return [];
-    if (recorded.mark === (await catalogueMark(client))) return [];
-    if (recorded.fingerprint === (await fingerprintNow(client, reader.trackingTable))) return [];
-    const before = await recordedCatalogue(client);
-    const now = await readCatalogue(client, reader.trackingTable);
-    return before === undefined ? [] : describeChanges(compareCatalogues(before.catalogue, now));
-  } finally {
-    await client.query("ROLLBACK");
-  }
 }

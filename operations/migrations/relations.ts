@@ -30,10 +30,10 @@ export async function relationsOf(
     z.object({ name: z.string(), owner: z.string(), ours: z.boolean() }),
     `SELECT DISTINCT w.schema || '.' || w.name AS name, pg_get_userbyid(c.relowner)::text AS owner,
        pg_has_role(r.oid, c.relowner, 'USAGE') AS ours
-     FROM pg_roles r, unnest($2::text[], $3::text[]) AS w (schema, name)
+     FROM pg_roles r, jsonb_to_recordset($2) AS w (schema text, name text)
      JOIN pg_namespace n ON n.nspname = w.schema JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
      WHERE r.rolname = $1 ORDER BY 1`,
-    [owner, tables.map(({ schema }) => schema ?? "public"), tables.map(({ name }) => name)],
+    [owner, JSON.stringify(tables.map(({ schema = "public", name }) => ({ schema, name })))],
   );
 }
 

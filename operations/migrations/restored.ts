@@ -1,7 +1,8 @@
 import type { ClientBase } from "pg";
 import { Refusal } from "../../settings/refusal.ts";
-import { compareCatalogues, describeChanges } from "./fingerprint.ts";
-import type { Catalogue, CatalogueChanges } from "./fingerprint.ts";
+import { compareCatalogues, describeChanges } from "./catalogue/changes.ts";
+import type { CatalogueChanges } from "./catalogue/changes.ts";
+import type { Catalogue } from "./catalogue/read.ts";
 import { sameButForSpace } from "./function-text.ts";
 import { changesOf, recordedCatalogue } from "./ledger/write.ts";
 import type { DatabasePlan } from "./plan.ts";

@@ -1,15 +1,19 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Refusal } from "../../settings/refusal.ts";
 import { ownerRole } from "../../settings/names.ts";
 import type { Database } from "../../settings/types.ts";
 import { buildsOn, withBoundaries } from "./boundaries.ts";
 import { unfinished } from "./failures.ts";
 import { refuseBeyond, type Limits } from "./limits.ts";
-import { filesAside, layoutReader, readMigrations } from "./layouts/index.ts";
-import { drift, observeDatabase, tableSizes } from "./observe.ts";
+import { layoutReader, readFolder } from "./layouts/index.ts";
+import type { MigrationsFolder } from "./layouts/index.ts";
+import { drift } from "./drift.ts";
+import { observeDatabase, tableSizes } from "./observe.ts";
 import type { Connect } from "./connect.ts";
 import type { TableSize } from "./observe.ts";
-import { hasWork, isPreparable, planDatabase } from "./plan.ts";
+import { hasWork, isPreparable } from "./plan.ts";
 import type { DatabasePlan, Way } from "./plan.ts";
+import { planDatabase } from "./planning/database.ts";
 import { madeFromNothing, ownedTables, refuseForeign, refuseUntracked, relationsOf } from "./relations.ts";
 import type { Relation } from "./relations.ts";
 import type { HalfDetached } from "./detach.ts";
@@ -47,6 +51,8 @@ export interface SchemaRequest {
   readonly databases: Iterable<Database>;
   /** Key: database; value: the version it is to have. */
   readonly wanted: ReadonlyMap<string, string>;
+  /** What a database's folder says; default: it is read. */
+  readonly folder?: (database: Database) => Promise<MigrationsFolder>;
   /** Release that the ledger records for what is applied. */
   readonly release: string;
   readonly observe: Observer;
@@ -72,18 +78,19 @@ export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPl
   for (const given of request.databases) {
     const wanted = request.wanted.get(given.name);
     if (wanted === undefined) continue;
-    const reader = await layoutReader(given);
+    const { reader, files, aside } = await (request.folder ?? readFolder)(given);
     // Told once: nobody has to look into the folder for it again.
     const database = { ...given, layout: reader.name };
-    const [files, observed] = await Promise.all([
-      readMigrations(database),
-      request.observe.observe(database),
-    ]);
+    const observed = await request.observe.observe(database);
     const owner = (request.owner ?? ownerRole)(database.name);
+    // The server compares the catalogue while the statements are parsed here.
+    const drifted = observed.ledger === undefined ? Promise.resolve([]) : request.observe.drift(database);
+    drifted.catch(() => undefined);
+    await nextTurn();
     const plan = planDatabase({ files, observed, wanted, owner, reader, way: request.way });
     await refuseTables(plan, database, request.observe);
-    const noted = await withAside(await inSegments(plan, database, request), database);
-    planned.push({ database, plan: await withDrift(noted, database, request), observed });
+    const noted = withAside(await inSegments(plan, database, request), aside);
+    planned.push({ database, plan: withDrift(noted, await drifted, request), observed });
   }
   refuseTwoPhase(planned.filter(({ plan }) => hasWork(plan)));
   const sizes = new Map<string, ReadonlyMap<string, TableSize>>();
@@ -98,12 +105,9 @@ export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPl
 
 /** An observer with a connection for each question. */
 export function observer(open: Connect): Observer {
-  return observerOver(freshConnections(open));
-}
-
-/** An observer over lent connections. */
-export function observerOver(lend: Lend): Observer {
+  const lend = freshConnections(open);
   return {
+    ...observerOver(lend),
     observe: (database) =>
       lend(database.name, async (client) => {
         const [left] = await preparedTransactions(client, [database.name]);
@@ -111,6 +115,13 @@ export function observerOver(lend: Lend): Observer {
         if (left !== undefined) throw unfinished([database.name], undefined);
         return observeDatabase(client, database);
       }),
+  };
+}
+
+/** An observer over lent connections, to databases in which nothing is left to be recovered. */
+export function observerOver(lend: Lend): Observer {
+  return {
+    observe: (database) => lend(database.name, (client) => observeDatabase(client, database)),
     drift: (database) => lend(database.name, async (client) => drift(client, await layoutReader(database))),
     sizes: (database, tables) => lend(database.name, (client) => tableSizes(client, tables)),
     halfDetached: (database, partitions) =>
@@ -149,39 +160,32 @@ async function inSegments(
 }
 
 /** Says which files are left to the layout's own tool. */
-async function withAside(plan: DatabasePlan, database: Database): Promise<DatabasePlan> {
-  if (plan.steps.length === 0) return plan;
-  const files = await filesAside(database);
-  if (files.length === 0) return plan;
-  const text = `${database.name}: ${files.join(", ")} ${files.length === 1 ? "is" : "are"} not run: repeatable migrations and callbacks are left to ${plan.reader.name}.`;
+function withAside(plan: DatabasePlan, files: readonly string[]): DatabasePlan {
+  if (plan.steps.length === 0 || files.length === 0) return plan;
+  const text = `${plan.database}: ${files.join(", ")} ${files.length === 1 ? "is" : "are"} not run: repeatable migrations and callbacks are left to ${plan.reader.name}.`;
   return { ...plan, notes: [...plan.notes, { code: "SCHEMA_ASIDE", text }] };
 }
 
-async function withDrift(
-  plan: DatabasePlan,
-  database: Database,
-  request: SchemaRequest,
-): Promise<DatabasePlan> {
+function withDrift(plan: DatabasePlan, drifted: readonly string[], request: SchemaRequest): DatabasePlan {
   // Without steps nothing would be lost by a difference; the next change tells of it.
-  if (plan.steps.length === 0 || !plan.recorded) return plan;
-  const differences = besides(plan.halfDetached, await request.observe.drift(database));
-  if (differences.length === 0) return plan;
+  const differences = besides(plan.halfDetached, drifted);
+  if (plan.steps.length === 0 || differences.length === 0) return plan;
   // What another tool applied or reversed meanwhile changed the catalogue as well, rightly.
   const elsewhere = plan.adopt.length > 0 || plan.gone.length > 0;
   // What a run that was cut short left is its own, and what comes after the step is compared all the same.
   if (plan.boundary !== undefined) return plan;
   if (elsewhere || request.onDrift === "note") {
     const notes = differences.map((difference) => {
-      const text = `${database.name}: ${difference}`;
+      const text = `${plan.database}: ${difference}`;
       return elsewhere ? { code: "SCHEMA_ADOPTED_CHANGES", text } : { code: "SCHEMA_DRIFT", text };
     });
     return { ...plan, expected: undefined, notes: [...plan.notes, ...notes] };
   }
   throw new Refusal({
     code: "SCHEMA_DRIFT",
-    found: `the schema of ${database.name} was changed by something else since the last run:\n${differences.map((line) => `  ${line}`).join("\n")}`,
+    found: `the schema of ${plan.database} was changed by something else since the last run:\n${differences.map((line) => `  ${line}`).join("\n")}`,
     untouched: "Nothing was stopped or changed.",
-    next: `Undo in ${database.name} what was changed by hand, then run \`pulumi up\` again.`,
+    next: `Undo in ${plan.database} what was changed by hand, then run \`pulumi up\` again.`,
   });
 }
 

@@ -1,7 +1,8 @@
 import type { ClientBase } from "pg";
 import type { Database } from "../../settings/types.ts";
-import { layoutReader, readMigrations } from "./layouts/index.ts";
-import { drift, observeDatabase } from "./observe.ts";
+import { readFolder } from "./layouts/index.ts";
+import { drift } from "./drift.ts";
+import { observeDatabase } from "./observe.ts";
 import { emptyVersion, standingOf } from "./plan.ts";
 import { scriptClass } from "./steps.ts";
 import { loadParser } from "./sql/parse.ts";
@@ -43,8 +44,7 @@ export interface DatabaseState {
 /** Reads where a database stands. Changes nothing. Throws Refusals `MIGRATION_…`. */
 export async function stateOf(client: ClientBase, database: Database): Promise<DatabaseState> {
   await loadParser();
-  const reader = await layoutReader(database);
-  const files = await readMigrations(database);
+  const { reader, files } = await readFolder(database);
   const observed = await observeDatabase(client, database);
   const { order, applied } = standingOf({ files, observed, reader });
   const isApplied = new Set(applied);

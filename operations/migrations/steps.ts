@@ -90,3 +90,8 @@ export function strongestLocks(scripts: readonly Script[]): Lock[] {
   }
   return [...found.values()].map(({ lock, mode }) => ({ table: lock.table, mode }));
 }
+
+/** The steps of a plan that go one way. */
+export function stepsOf(plan: { readonly steps: readonly Step[] }, direction: Step["direction"]): Step[] {
+  return plan.steps.filter((step) => step.direction === direction);
+}

@@ -1,6 +1,6 @@
 import type { ClientBase } from "pg";
 import { z } from "zod";
-import { identifier, rowsOf } from "../database/query.ts";
+import { identifier, literal, rowsOf, rowsOfEach } from "../database/query.ts";
 import type { DatabasePlan } from "./plan.ts";
 import { lockModes, stronger } from "./sql/locks.ts";
 import type { LockMode } from "./sql/locks.ts";
@@ -25,36 +25,37 @@ export async function lockTables(
   );
   if (wanted.length === 0) return new Set();
   const lost = lostTables(plan);
-  await client.query(`SET LOCAL ROLE ${identifier(plan.owner)}`);
-  const found = await rowsOf(client, tableRow, findTables, [
-    wanted.map((lock) => quoteName(lock.table)),
-    wanted.map((lock) => lock.mode),
-    lost,
+  const named = wanted.map((lock) => ({ name: quoteName(lock.table), mode: lock.mode }));
+  const results = await rowsOfEach(client, [
+    `SET LOCAL ROLE ${identifier(plan.owner)}`,
+    findTables(JSON.stringify(named), JSON.stringify(lost)),
   ]);
+  const found = tableRows.parse(results.at(-1));
   const strongest = new Map<string, LockMode>();
   for (const { table, mode } of found) strongest.set(table, stronger(strongest.get(table) ?? mode, mode));
   const statements = [...Map.groupBy(strongest, ([, mode]) => mode)].map(
     ([mode, tables]) =>
       `LOCK TABLE ${tables.map(([table]) => table).join(", ")} IN ${mode} MODE${nowait ? " NOWAIT" : ""}`,
   );
-  await client.query(statements.join("; "));
-  const empty = await emptyTables(client, lost);
-  await client.query("SET LOCAL ROLE NONE");
-  return empty;
+  const [empty] = (
+    await rowsOfEach(client, [...statements, emptyTables(JSON.stringify(lost)), "SET LOCAL ROLE NONE"])
+  ).slice(-2);
+  return new Set(nameRows.parse(empty).map(({ name }) => name));
 }
 
-const tableRow = z.object({ table: z.string(), mode: z.enum(lockModes) });
+const tableRows = z.array(z.object({ table: z.string(), mode: z.enum(lockModes) }));
+const nameRows = z.array(z.object({ name: z.string() }));
 
-/** $1, $2: names and modes of the locks; $3: tables that are dropped. Names are resolved as the owner would. */
-const findTables = `
+/** `locks`: names and modes; `lost`: tables that are dropped; both JSON. Names are resolved as the owner would. */
+const findTables = (locks: string, lost: string) => `
   WITH named AS (
-    SELECT c.oid, w.mode FROM unnest($1::text[], $2::text[]) AS w(name, mode) JOIN pg_class c ON c.oid = to_regclass(w.name)
+    SELECT c.oid, w.mode FROM jsonb_to_recordset(${literal(locks)}) AS w(name text, mode text) JOIN pg_class c ON c.oid = to_regclass(w.name)
   ), tables AS (
     -- An index's lock is on its table.
     SELECT coalesce(i.indrelid, n.oid) AS oid, n.mode FROM named n LEFT JOIN pg_index i ON i.indexrelid = n.oid
     -- Dropping a table also locks those that its foreign keys refer to.
     UNION SELECT k.confrelid, 'ACCESS EXCLUSIVE' FROM pg_constraint k
-      WHERE k.contype = 'f' AND k.conrelid = ANY (SELECT to_regclass(d) FROM unnest($3::text[]) AS d)
+      WHERE k.contype = 'f' AND k.conrelid = ANY (SELECT to_regclass(d) FROM jsonb_array_elements_text(${literal(lost)}) AS d)
   )
   SELECT format('%I.%I', s.nspname, c.relname) AS table, t.mode
   FROM tables t JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace s ON s.oid = c.relnamespace
@@ -76,19 +77,11 @@ function lostTables(plan: DatabasePlan): string[] {
 }
 
 /** A table without a single page has no rows; one with pages may have some. Only what we have locked is asked about. */
-async function emptyTables(client: ClientBase, names: readonly string[]): Promise<Set<string>> {
-  if (names.length === 0) return new Set();
-  const rows = await rowsOf(
-    client,
-    z.object({ name: z.string() }),
-    `SELECT n AS name FROM unnest($1::text[]) AS n JOIN pg_class c ON c.oid = to_regclass(n)
-     WHERE c.relkind = 'r' AND pg_relation_size(c.oid) = 0
-       AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
-       AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.relation = c.oid AND l.mode = 'AccessExclusiveLock' AND l.granted)`,
-    [names],
-  );
-  return new Set(rows.map((row) => row.name));
-}
+const emptyTables = (names: string) => `
+  SELECT n AS name FROM jsonb_array_elements_text(${literal(names)}) AS n JOIN pg_class c ON c.oid = to_regclass(n)
+  WHERE c.relkind = 'r' AND pg_relation_size(c.oid) = 0
+    AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
+    AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.relation = c.oid AND l.mode = 'AccessExclusiveLock' AND l.granted)`;
 
 /** Who holds the tables that a plan wants, for the refusal. */
 export async function lockHolders(client: ClientBase, plan: DatabasePlan): Promise<string[]> {

@@ -1,6 +1,7 @@
 import { withClient, type Server } from "../database/connection.ts";
 import { layoutReader } from "../migrations/layouts/index.ts";
-import { currentVersions, drift } from "../migrations/observe.ts";
+import { drift } from "../migrations/drift.ts";
+import { currentVersions } from "../migrations/observe.ts";
 import { connectorTo } from "../plan/schema.ts";
 import type { Database, Settings } from "../../settings/types.ts";
 import type { Check } from "./report.ts";

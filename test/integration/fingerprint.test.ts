@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { Client } from "pg";
 import { close } from "../../operations/database/connection.ts";
-import { catalogueMark, fingerprintNow } from "../../operations/migrations/fingerprint.ts";
+import { catalogueMark } from "../../operations/migrations/catalogue/mark.ts";
+import { fingerprintNow } from "../../operations/migrations/catalogue/read.ts";
 import { testDatabases } from "../support/migrations.ts";
 import { startPostgres } from "../support/postgres.ts";
 import type { TestPostgres } from "../support/postgres.ts";

@@ -1,7 +1,7 @@
 import type { ClientBase } from "pg";
 import { close } from "../../operations/database/connection.ts";
 import { inTransaction } from "../../operations/database/query.ts";
-import { fingerprintNow } from "../../operations/migrations/fingerprint.ts";
+import { fingerprintNow } from "../../operations/migrations/catalogue/read.ts";
 import { draftAndProve, runAsOwner } from "../../operations/migrations/drafting/prove.ts";
 import type { ProvenDraft, Scratch } from "../../operations/migrations/drafting/prove.ts";
 import type { TestDatabases } from "./migrations.ts";

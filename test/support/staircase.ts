@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { changeSchema } from "../../operations/migrations/change.ts";
 import type { SchemaResult } from "../../operations/migrations/carry-out.ts";
-import { fingerprintOf, readCatalogue } from "../../operations/migrations/fingerprint.ts";
+import { fingerprintOf, readCatalogue } from "../../operations/migrations/catalogue/read.ts";
 import { readerOf } from "../../operations/migrations/layouts/index.ts";
 import { close } from "../../operations/database/connection.ts";
 import type { Layout } from "../../settings/types.ts";

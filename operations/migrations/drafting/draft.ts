@@ -7,7 +7,7 @@ import { withClient } from "../../database/connection.ts";
 import type { Server } from "../../database/connection.ts";
 import { isRefusal } from "../../../settings/refusal.ts";
 import { inTransaction, rowsOf } from "../../database/query.ts";
-import { fingerprintNow } from "../fingerprint.ts";
+import { fingerprintNow } from "../catalogue/read.ts";
 import { layoutReader, readMigrations } from "../layouts/index.ts";
 import type { LayoutReader } from "../layouts/layout.ts";
 import { appliedOf } from "../layouts/layout.ts";

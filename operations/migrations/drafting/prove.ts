@@ -1,7 +1,9 @@
 import type { ClientBase } from "pg";
 import { identifier, inTransaction } from "../../database/query.ts";
-import { compareCatalogues, describeChanges, readCatalogue } from "../fingerprint.ts";
-import type { Catalogue, TrackingName } from "../fingerprint.ts";
+import { compareCatalogues, describeChanges } from "../catalogue/changes.ts";
+import { readCatalogue } from "../catalogue/read.ts";
+import type { Catalogue } from "../catalogue/read.ts";
+import type { TrackingName } from "../catalogue/sql.ts";
 import { understand } from "../sql/script.ts";
 import { difference } from "./difference.ts";
 import type { Difference } from "./difference.ts";

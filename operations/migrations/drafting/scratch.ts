@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { identifier } from "../../database/query.ts";
 import { withClient } from "../../database/connection.ts";
 import type { Server } from "../../database/connection.ts";
-import type { TrackingName } from "../fingerprint.ts";
+import type { TrackingName } from "../catalogue/sql.ts";
 import type { Scratch } from "./prove.ts";
 
 export interface ScratchOptions {

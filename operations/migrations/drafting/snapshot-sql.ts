@@ -1,5 +1,5 @@
 import { literal } from "../../database/query.ts";
-import type { TrackingName } from "../fingerprint.ts";
+import type { TrackingName } from "../catalogue/sql.ts";
 
 /**
  * Everything that makes up the application's schema, as rows (id, kind, name, base, schema, parent, owner, attrs, comment, acl).

@@ -1,7 +1,7 @@
 import type { ClientBase } from "pg";
 import { z } from "zod";
 import { rowsOf } from "../../database/query.ts";
-import type { TrackingName } from "../fingerprint.ts";
+import type { TrackingName } from "../catalogue/sql.ts";
 import { dependenciesSql, objectsSql } from "./snapshot-sql.ts";
 
 const grant = z.object({ grantee: z.string(), privileges: z.string(), grantable: z.boolean() });

@@ -104,11 +104,13 @@ function readBytes(folder: string, file: string): Buffer {
   }
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 /** See `readSqlFile`. */
 export function decodeSql(bytes: Uint8Array, file: string): string {
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    text = utf8.decode(bytes);
   } catch (error) {
     throw badEncoding(file, "is not UTF-8", error);
   }

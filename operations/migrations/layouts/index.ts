@@ -61,21 +61,34 @@ export async function layoutReader(database: Database): Promise<LayoutReader> {
   return readerOf(layout, database.tracking);
 }
 
+/** Everything that a database's folder says. */
+export interface MigrationsFolder {
+  readonly reader: LayoutReader;
+  /** In the order in which they are applied. */
+  readonly files: readonly Migration[];
+  /** Files that only the layout's tool runs; see `LayoutReader.aside`. */
+  readonly aside: readonly string[];
+}
+
+/** As `layoutReader` and `readMigrations` together: every file is read once. */
+export async function readFolder(database: Database): Promise<MigrationsFolder> {
+  const folder = await viewFolder(database.migrations);
+  const { name, layout = theOnlyLayout(folder, name) } = database;
+  refuseOtherLayout(folder, name, layout);
+  const reader = readerOf(layout, database.tracking);
+  return {
+    reader,
+    files: await reader.readFiles(folder),
+    aside: reader.aside?.(folder) ?? [],
+  };
+}
+
 /**
  * The migrations of a database from its folder, in the order in which they are applied. Throws Refusals `MIGRATION_…`;
  * `MIGRATION_LAYOUT` when the folder is plainly another tool's than the configured one, or could be more than one's.
  */
 export async function readMigrations(database: Database): Promise<Migration[]> {
-  const folder = await viewFolder(database.migrations);
-  const { name, layout = theOnlyLayout(folder, name) } = database;
-  refuseOtherLayout(folder, name, layout);
-  return readerOf(layout).readFiles(folder);
-}
-
-/** Files of a database's folder that only its tool runs; see `LayoutReader.aside`. */
-export async function filesAside(database: Database): Promise<readonly string[]> {
-  const reader = await layoutReader(database);
-  return reader.aside === undefined ? [] : reader.aside(await viewFolder(database.migrations));
+  return [...(await readFolder(database)).files];
 }
 
 /** What in a folder speaks for which layout. */

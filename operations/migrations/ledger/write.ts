@@ -2,7 +2,8 @@ import type { ClientBase } from "pg";
 import { z } from "zod";
 import { rowOf, rowsOf } from "../../database/query.ts";
 import type { Captured } from "../drafting/captured.ts";
-import type { Catalogue, CatalogueChanges } from "../fingerprint.ts";
+import type { CatalogueChanges } from "../catalogue/changes.ts";
+import type { Catalogue, Look } from "../catalogue/read.ts";
 import type { Migration, StepClass } from "../types.ts";
 
 /** A migration to be held as applied. Fingerprints and changes are unknown for adopted ones. */
@@ -66,8 +67,7 @@ export async function recordEnded(
 export async function recordCatalogue(
   client: ClientBase,
   fingerprint: string,
-  mark: string,
-  catalogue: Catalogue,
+  { catalogue, mark }: Look,
 ): Promise<void> {
   await client.query(
     `INSERT INTO rollback.catalogue (single, fingerprint, mark, objects, at) VALUES (true, $1, $2, $3::jsonb, now())

@@ -13,10 +13,18 @@ export interface Statement {
   readonly node: Node;
 }
 
-/** Loads the parser once; must have been awaited before `parseScript` is called. */
+/**
+ * Loads the parser once; must have been awaited before `parseScript` is called. Its functions are compiled when they are first
+ * used: by what most migrations have in them, so that nobody waits for it later.
+ */
 export async function loadParser(): Promise<void> {
-  await loadModule();
+  loaded ??= loadModule().then(() => void parseSync(usual));
+  await loaded;
 }
+
+let loaded: Promise<void> | undefined;
+const usual = `CREATE TABLE a (b int PRIMARY KEY, c text NOT NULL DEFAULT '' REFERENCES d (e)); CREATE INDEX f ON a (c);
+  ALTER TABLE a ADD COLUMN g numeric(9, 2); ALTER TABLE a DROP COLUMN g; UPDATE a SET c = 'x' WHERE b = 1; DROP INDEX f; DROP TABLE a`;
 
 /**
  * Splits a script into statements. `where` names it in refusals, e.g. `meal_planner 23 (up)`.

@@ -70,6 +70,26 @@ export interface Script {
  * Needs `loadParser()` first.
  */
 export function understand(sql: string, where: string): Script {
+  const known = understood.get(sql);
+  if (known !== undefined) return known;
+  const script = read(sql, where);
+  remembered += sql.length;
+  if (remembered > mostRemembered) {
+    understood.clear();
+    remembered = sql.length;
+  }
+  understood.set(sql, script);
+  return script;
+}
+
+/** By text: a run plans several times, and parsing thousands of statements takes as long as running them. */
+const understood = new Map<string, Script>();
+let remembered = 0;
+
+/** Characters of SQL whose scripts are kept in memory. */
+const mostRemembered = 4_000_000;
+
+function read(sql: string, where: string): Script {
   const all = parseScript(sql, where);
   const notes: string[] = [];
   const statements = withoutBrackets(all, where, notes);

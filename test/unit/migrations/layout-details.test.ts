@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { filesAside, readMigrations } from "../../../operations/migrations/layouts/index.ts";
+import { readFolder, readMigrations } from "../../../operations/migrations/layouts/index.ts";
 import type { Migration } from "../../../operations/migrations/types.ts";
 import type { Layout } from "../../../settings/types.ts";
 import { databaseAt, migrationsFolder } from "../../support/migrations.ts";
@@ -149,8 +149,9 @@ describe("Flyway", () => {
     });
     try {
       const database = databaseAt("app", folder.path);
-      assert.equal((await readMigrations(database)).length, 1);
-      assert.deepEqual(await filesAside(database), ["afterMigrate.sql", "views/R__totals.sql"]);
+      const { files, aside } = await readFolder(database);
+      assert.equal(files.length, 1);
+      assert.deepEqual(aside, ["afterMigrate.sql", "views/R__totals.sql"]);
     } finally {
       await folder.remove();
     }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { checksum } from "../../../operations/migrations/layouts/files.ts";
 import { readerOf } from "../../../operations/migrations/layouts/index.ts";
 import { describePlan } from "../../../operations/migrations/describe.ts";
-import { planDatabase } from "../../../operations/migrations/plan.ts";
+import { planDatabase } from "../../../operations/migrations/planning/database.ts";
 import type { DatabasePlan } from "../../../operations/migrations/plan.ts";
 import { loadParser } from "../../../operations/migrations/sql/parse.ts";
 import { stepsSql } from "../../../operations/migrations/statements.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { checksum } from "../../../operations/migrations/layouts/files.ts";
 import { readerOf } from "../../../operations/migrations/layouts/index.ts";
 import type { LayoutReader } from "../../../operations/migrations/layouts/layout.ts";
-import { planDatabase } from "../../../operations/migrations/plan.ts";
+import { planDatabase } from "../../../operations/migrations/planning/database.ts";
 import { loadParser } from "../../../operations/migrations/sql/parse.ts";
 import { versionOf, wayTo } from "../../../operations/migrations/target.ts";
 import type { Open } from "../../../operations/migrations/target.ts";
