@@ -6,8 +6,8 @@ import { connectionLost, unfinished } from "./failures.ts";
 import { hasEvent } from "./ledger/write.ts";
 import { takeSchemaLock } from "./lock.ts";
 import type { Connect } from "./connect.ts";
-import { isPreparable } from "./plan.ts";
 import type { DatabasePlan } from "./plan.ts";
+import { asPrepareError, isPreparable } from "./preparable.ts";
 import { decisionSql, forgetDecisionSql, preparedName } from "./two-phase.ts";
 
 /** One database's part of a run, with the session that its transaction is open in. */
@@ -38,7 +38,9 @@ export async function commitParts(
   try {
     for (const [number, part] of others.entries()) {
       const gid = preparedName(run, number, last.plan.database);
-      await part.client.query(`PREPARE TRANSACTION ${literal(gid)}`);
+      await part.client.query(`PREPARE TRANSACTION ${literal(gid)}`).catch((error: unknown) => {
+        throw asPrepareError(part.plan, error);
+      });
       prepared.push({ part, gid });
     }
     await at?.("prepared");

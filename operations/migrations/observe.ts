@@ -68,6 +68,7 @@ export async function observeDatabase(client: ClientBase, database: Database): P
     tracked: await trackedRows(client, reader, present.columns),
     ledger: present.ledger ? await ledgerRows(client) : undefined,
     maxPrepared: present.max_prepared,
+    prepared: present.prepared,
     ...(boundary === undefined ? {} : { boundary }),
   };
 }
@@ -76,6 +77,7 @@ const presenceRow = z.object({
   ledger: z.boolean(),
   columns: z.array(z.string()).nullable(),
   max_prepared: z.number(),
+  prepared: z.number(),
 });
 
 async function presence(client: ClientBase, reader: LayoutReader): Promise<z.infer<typeof presenceRow>> {
@@ -85,7 +87,8 @@ async function presence(client: ClientBase, reader: LayoutReader): Promise<z.inf
     presenceRow,
     `SELECT to_regclass('rollback.migration') IS NOT NULL AS ledger,
        (SELECT array_agg(attname::text) FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped) AS columns,
-       current_setting('max_prepared_transactions')::integer AS max_prepared`,
+       current_setting('max_prepared_transactions')::integer AS max_prepared,
+       (SELECT count(*) FROM pg_prepared_xacts)::integer AS prepared`,
     [quoteName({ schema, name: table })],
   );
 }

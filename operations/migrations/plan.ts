@@ -1,6 +1,7 @@
 import type { LayoutReader } from "./layouts/layout.ts";
 import { appliedOf } from "./layouts/layout.ts";
 import { migrationOrder } from "./order.ts";
+import type { Hindered } from "./sql/preparing.ts";
 import type { Step } from "./steps.ts";
 import type { Boundary, LedgerRow, Migration, Observed, StepClass, TrackedRow, Verify } from "./types.ts";
 
@@ -52,6 +53,8 @@ export interface DatabasePlan {
   /** Partitions that its first step finishes detaching, with their schemas; see `detach.ts`. */
   readonly halfDetached?: readonly string[] | undefined;
   readonly notes: readonly PlanNote[];
+  /** What keeps its transaction from being prepared; undefined: it changes alone, and only statements were looked at. */
+  readonly hindrances?: readonly Hindered[];
 }
 
 /** The version of an empty schema, before the first migration; `position` gives -1 for it. */
@@ -95,13 +98,6 @@ export function standingOf({
 export function hasWork(plan: DatabasePlan): boolean {
   return (
     plan.steps.length > 0 || plan.adopt.length > 0 || plan.gone.length > 0 || plan.boundary !== undefined
-  );
-}
-
-/** Whether a database's transaction may be prepared, as far as the statements tell. */
-export function isPreparable(plan: DatabasePlan): boolean {
-  return plan.steps.every((step) =>
-    step.script.statements.every((statement) => statement.notPreparable === undefined),
   );
 }
 

@@ -11,9 +11,12 @@ import { drift } from "./drift.ts";
 import { observeDatabase, tableSizes } from "./observe.ts";
 import type { Connect } from "./connect.ts";
 import type { TableSize } from "./observe.ts";
-import { hasWork, isPreparable } from "./plan.ts";
+import { hasWork } from "./plan.ts";
 import type { DatabasePlan, Way } from "./plan.ts";
 import { planDatabase } from "./planning/database.ts";
+import { programFacts } from "./preparable-facts.ts";
+import type { ProgramFacts } from "./preparable-facts.ts";
+import { refuseTwoPhase, withHindrances, writtenTables } from "./preparable.ts";
 import { madeFromNothing, ownedTables, refuseForeign, refuseUntracked, relationsOf } from "./relations.ts";
 import type { Relation } from "./relations.ts";
 import type { HalfDetached } from "./detach.ts";
@@ -45,6 +48,8 @@ export interface Observer {
   sizes(database: Database, tables: readonly TableName[]): Promise<Map<string, TableSize>>;
   /** Those of the tables that exist, and whose they are; `owner` is the role that migrations run as. */
   relations(database: Database, owner: string, tables: readonly TableName[]): Promise<Relation[]>;
+  /** What runs when tables are written to or the schema is changed. */
+  programs(database: Database, written: readonly TableName[]): Promise<ProgramFacts>;
 }
 
 export interface SchemaRequest {
@@ -74,7 +79,7 @@ export interface SchemaRequest {
  */
 export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPlan> {
   await loadParser();
-  const planned: { database: Database; plan: DatabasePlan; observed: Observed }[] = [];
+  const planned: { readonly database: Database; plan: DatabasePlan; readonly observed: Observed }[] = [];
   for (const given of request.databases) {
     const wanted = request.wanted.get(given.name);
     if (wanted === undefined) continue;
@@ -92,7 +97,12 @@ export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPl
     const noted = withAside(await inSegments(plan, database, request), aside);
     planned.push({ database, plan: withDrift(noted, await drifted, request), observed });
   }
-  refuseTwoPhase(planned.filter(({ plan }) => hasWork(plan)));
+  const together = planned.filter(({ plan }) => hasWork(plan));
+  for (const each of together.length < 2 ? [] : together) {
+    const facts = await request.observe.programs(each.database, writtenTables(each.plan));
+    each.plan = withHindrances(each.plan, facts);
+  }
+  refuseTwoPhase(together.map(({ plan, observed }) => ({ plan, ...observed })));
   const sizes = new Map<string, ReadonlyMap<string, TableSize>>();
   for (const { database, plan } of planned) {
     const tables = destroyed(plan);
@@ -128,6 +138,7 @@ export function observerOver(lend: Lend): Observer {
       lend(database.name, async (client) => halfDetached(client, await layoutReader(database), partitions)),
     relations: (database, owner, tables) =>
       lend(database.name, (client) => relationsOf(client, owner, tables)),
+    programs: (database, written) => lend(database.name, (client) => programFacts(client, written)),
   };
 }
 
@@ -186,35 +197,5 @@ function withDrift(plan: DatabasePlan, drifted: readonly string[], request: Sche
     found: `the schema of ${plan.database} was changed by something else since the last run:\n${differences.map((line) => `  ${line}`).join("\n")}`,
     untouched: "Nothing was stopped or changed.",
     next: `Undo in ${plan.database} what was changed by hand, then run \`pulumi up\` again.`,
-  });
-}
-
-/** All databases of a change that cannot be committed together are refused before anything stops. */
-function refuseTwoPhase(changed: readonly { plan: DatabasePlan; observed: Observed }[]): void {
-  if (changed.length < 2) return;
-  const needed = changed.length - 1;
-  const [first] = changed;
-  if (first !== undefined && first.observed.maxPrepared < needed) {
-    throw new Refusal({
-      code: "SCHEMA_TWO_PHASE_OFF",
-      found: `${changed.length} databases change together, which needs max_prepared_transactions ≥ ${needed}; the server has ${first.observed.maxPrepared}.`,
-      untouched: "Nothing was stopped or changed.",
-      next: "Set max_prepared_transactions in rollback:cluster → settings (it needs a restart of PostgreSQL).",
-    });
-  }
-  const unpreparable = changed.filter(({ plan }) => !isPreparable(plan));
-  if (unpreparable.length < 2) return;
-  const what = unpreparable.flatMap(({ plan }) =>
-    plan.steps.flatMap((step) =>
-      step.script.statements.flatMap(({ notPreparable, line }) =>
-        notPreparable === undefined ? [] : [`${step.where}, line ${line}: ${notPreparable}`],
-      ),
-    ),
-  );
-  throw new Refusal({
-    code: "SCHEMA_NOT_PREPARABLE",
-    found: `more than one database has statements that two-phase commit does not take: ${what.join("; ")}.`,
-    untouched: "Nothing was stopped or changed.",
-    next: "Change one database after the other, or take the statements out.",
   });
 }

@@ -93,6 +93,8 @@ export interface Observed {
   readonly ledger: readonly LedgerRow[] | undefined;
   /** Setting `max_prepared_transactions` of the server. */
   readonly maxPrepared: number;
+  /** Prepared transactions on the server. */
+  readonly prepared: number;
   /** A step outside of a transaction that a run began and did not finish. */
   readonly boundary?: Boundary;
 }

@@ -106,15 +106,6 @@ export function addedLabel(node: Node): { type: string; label: string } | undefi
   return { type: stringsOf(typeName).at(-1) ?? "", label: newVal };
 }
 
-/** Why a transaction with this statement could not be prepared for two-phase commit, or undefined. */
-export function notPreparable(node: Node): string | undefined {
-  if ("NotifyStmt" in node) return "NOTIFY";
-  if ("ListenStmt" in node) return "LISTEN";
-  if ("UnlistenStmt" in node) return "UNLISTEN";
-  if ("DeclareCursorStmt" in node) return "DECLARE CURSOR";
-  return isTemporary(node) ? "a temporary table" : undefined;
-}
-
 const adopts = new Set<unknown>(["AT_AddInherit", "AT_AttachPartition"]);
 
 /** Whether the statement may put rows into a table, or make a name mean another table. */
@@ -153,12 +144,6 @@ function calledFunctions(node: Node, foreign = false): string[] {
     if (name !== undefined && !(foreign && parts.length > 1 && parts[0] === "pg_catalog")) names.push(name);
   });
   return names;
-}
-
-/** Whether a table reference anywhere below is a temporary one; they also sit in fields without a kind, as in SELECT INTO. */
-function isTemporary(node: unknown): boolean {
-  if (Array.isArray(node)) return node.some(isTemporary);
-  return isRecord(node) && (node["relpersistence"] === "t" || Object.values(node).some(isTemporary));
 }
 
 function hasOption(params: readonly Node[] | undefined, name: string): boolean {

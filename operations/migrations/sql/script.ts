@@ -5,6 +5,8 @@ import { lossesOf } from "./losses.ts";
 import type { Loss } from "./losses.ts";
 import type { TableName } from "../types.ts";
 import { parseScript, withoutKeyword } from "./parse.ts";
+import { hindrancesOf } from "./preparing.ts";
+import type { Hindered } from "./preparing.ts";
 import type { Node, Statement } from "./parse.ts";
 import {
   addedLabel,
@@ -14,7 +16,6 @@ import {
   detachedPartition,
   fills,
   makesSetting,
-  notPreparable,
   opaqueness,
   outsideTransaction,
   transactionControl,
@@ -30,8 +31,8 @@ export interface ScriptStatement {
   readonly opaque: string | undefined;
   /** Whether it may put rows into a table, or give a table another name: what was known to be empty may not be any more. */
   readonly fills: boolean;
-  /** Why a transaction with it cannot be prepared for two-phase commit. */
-  readonly notPreparable: string | undefined;
+  /** What keeps a transaction with it from being prepared for two-phase commit. */
+  readonly hindrances: readonly Hindered[];
   /** Set when it cannot run inside a transaction as it was written. */
   readonly outside: Outside | undefined;
   /** Label that it adds to an enum: one that later statements of the same transaction may not use. */
@@ -167,7 +168,7 @@ function described(
     losses: lossesOf(node),
     opaque: opaqueness(node),
     fills: fills(node),
-    notPreparable: notPreparable(node),
+    hindrances: hindrancesOf(node),
     outside,
     addsLabel: addedLabel(node),
     makesIndex: builtIndex(node),

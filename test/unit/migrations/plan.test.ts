@@ -58,6 +58,7 @@ function plan(
       tracked: applied.length === 0 ? undefined : applied.map((version) => ({ version, success: true })),
       ledger: given.ledger,
       maxPrepared: 10,
+      prepared: 0,
       ...given.observed,
     },
     wanted,

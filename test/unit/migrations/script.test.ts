@@ -214,10 +214,23 @@ describe("understanding a migration's SQL", () => {
   });
 
   it("says what two-phase commit does not take", () => {
-    const of = (sql: string) => understand(sql, "x").statements.map((statement) => statement.notPreparable);
-    assert.deepEqual(
-      of("NOTIFY x; CREATE TEMP TABLE t (a int); SELECT 1 INTO TEMP u; CREATE TABLE v (a int)"),
-      ["NOTIFY", "a temporary table", "a temporary table", undefined],
-    );
+    const of = (sql: string) =>
+      understand(sql, "x").statements.flatMap(({ hindrances }) => hindrances.map(({ what }) => what));
+    const hindered: Readonly<Record<string, readonly string[]>> = {
+      "NOTIFY x; SELECT pg_notify('x', '')": ["NOTIFY", "pg_notify()"],
+      "CREATE TEMP TABLE t (a int); SELECT 1 INTO TEMP u; DROP TABLE pg_temp.t":
+        Array<string>(3).fill("a temporary table"),
+      "CREATE TEMP SEQUENCE s; CREATE TEMP VIEW v AS SELECT 1": Array<string>(2).fill("a temporary table"),
+      "DECLARE c CURSOR WITH HOLD FOR SELECT 1; DECLARE d CURSOR FOR SELECT 1": ["a cursor WITH HOLD"],
+      "SELECT pg_export_snapshot()": ["pg_export_snapshot()"],
+      "SELECT pg_advisory_lock(1); SELECT pg_try_advisory_xact_lock(1)": [
+        "pg_advisory_lock()",
+        "pg_try_advisory_xact_lock()",
+      ],
+      "DO $$ BEGIN PERFORM pg_notify('x', ''); -- CREATE TEMP TABLE no\nEND $$": ["NOTIFY in a DO block"],
+      "CREATE TABLE notify (listen int); INSERT INTO notify VALUES (1); CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'NOTIFY x'":
+        [],
+    };
+    for (const [sql, what] of Object.entries(hindered)) assert.deepEqual(of(sql), what, sql);
   });
 });

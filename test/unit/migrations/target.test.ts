@@ -27,7 +27,7 @@ function standing(applied: readonly number[], reader: LayoutReader = readerOf("g
   const tracked = applied.map((version) => ({ version: String(version), success: true }));
   return {
     files: [1, 2, 3, 4, 5].map(file),
-    observed: { database: "app", tracked, ledger: undefined, maxPrepared: 0 },
+    observed: { database: "app", tracked, ledger: undefined, maxPrepared: 0, prepared: 0 },
     reader,
   };
 }
