@@ -8,10 +8,12 @@ import { checkFront, portsOf } from "../operations/preflight/front.ts";
 import { formerFront, frontOf } from "../operations/plan/front.ts";
 import { clusterHash } from "../operations/plan/cluster.ts";
 import { decideRevision } from "../operations/plan/revision.ts";
+import { asksForLive } from "../operations/plan/live.ts";
 import type { World } from "../operations/plan/world.ts";
 import type { ConnectionOptions } from "../operations/database/connection.ts";
 import { sessionName } from "../operations/journal/run-token.ts";
 import type { TableFacts } from "../operations/database/tables.ts";
+import type { LiveVerdict } from "../operations/migrations/live/judge.ts";
 import { routerConfig } from "../operations/traffic/router-config.ts";
 import type { Front } from "../operations/traffic/front-config.ts";
 import { routesFor, type GatewayPlan } from "../operations/traffic/plan.ts";
@@ -20,6 +22,7 @@ import { stackNames, type StackNames } from "../settings/stack-names.ts";
 import type { MigrationOrder } from "../settings/schema.ts";
 import type { Settings } from "../settings/types.ts";
 import { checkEngine } from "./engine.ts";
+import { judgeRun } from "./live.ts";
 import type { EffectName } from "./names.ts";
 
 /** What one run of the program knows; made once, before the first resource. Only the lower half changes while it runs. */
@@ -30,6 +33,8 @@ export interface RunContext {
   readonly world: World;
   readonly desired: Desired;
   readonly change: Change;
+  /** Whether the reversals of this run can meet requests; undefined: that is not asked for. */
+  readonly verdict: LiveVerdict | undefined;
   readonly gateway: GatewayPlan;
   /** The existing nginx that clients talk to; undefined: they talk to the door. */
   readonly front: Front | undefined;
@@ -99,11 +104,18 @@ export async function prepareRun(
   const front = frontOf(settings, world.subnet);
   await checkFront(front);
   await checkPortsToCome(settings, world, await portsOf(formerFront(world, front)));
-  return contextOf(settings, world, order);
+  const context = contextOf(settings, world, order);
+  if (!asksForLive(settings, context.change)) return context;
+  return contextOf(settings, world, order, await judgeRun(context));
 }
 
-/** What follows from an observation; changes nothing and asks nobody. */
-export function contextOf(settings: Settings, world: World, order: MigrationOrder): RunContext {
+/** What follows from an observation; changes nothing and asks nobody. `verdict`: whether reversals can meet requests. */
+export function contextOf(
+  settings: Settings,
+  world: World,
+  order: MigrationOrder,
+  verdict?: LiveVerdict,
+): RunContext {
   const desired = desiredState(settings, world, order);
   const gateway = routesFor(settings, desired.containers);
   const inputs = effectInputs(settings, desired);
@@ -117,7 +129,8 @@ export function contextOf(settings: Settings, world: World, order: MigrationOrde
     order,
     world,
     desired,
-    change: planChange(settings, world, desired, replaced),
+    verdict,
+    change: planChange(settings, world, desired, replaced, verdict),
     gateway,
     front: frontOf(settings, world.subnet),
     inputs,

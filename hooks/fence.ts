@@ -24,7 +24,11 @@ export const fence: EffectDefinition = {
     const { context, say } = run;
     const { change, settings, notes, names } = context;
     if (!change.hold) {
-      say("nothing to fence");
+      say(
+        change.live
+          ? "a live rollback: nobody waits, and nobody is closed in the database"
+          : "nothing to fence",
+      );
       return;
     }
     const lease = await holdRequests(context);

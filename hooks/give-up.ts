@@ -13,10 +13,14 @@ import type { EffectName } from "./names.ts";
  * `up` has finished or gone back: an old release on a new schema would be worse. Returns what the user should know.
  */
 export async function giveUp(context: RunContext, effect: EffectName, cause: unknown): Promise<string[]> {
-  const { notes, settings, world } = context;
+  const { notes, settings, world, change } = context;
   const { lease } = notes;
   // By its id: when this run was overtaken, there may be another of the same name.
   if (notes.instance !== undefined) await removeInstance(notes.instance);
+  if (change.live && notes.schemaChanged && !notes.switched)
+    return [
+      "Requests go on to what was serving, which runs on the schema as it is now; `pulumi up` finishes.",
+    ];
   if (lease === undefined || notes.switched) return [];
   delete notes.lease;
   try {

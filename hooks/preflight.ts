@@ -8,6 +8,7 @@ import { journalKey, runRecord } from "../operations/plan/record.ts";
 import { checkCapacity, describeCapacity, missingCapacity } from "../operations/preflight/capacity.ts";
 import { checkBeforeAnything } from "../operations/preflight/checks.ts";
 import { describePlan } from "../operations/migrations/describe.ts";
+import { checkLive } from "../operations/plan/live.ts";
 import { checkMove, describeMove } from "../operations/recovery/move.ts";
 import { leaveFront, tryFront } from "../operations/traffic/front.ts";
 import { claim, claimRouter } from "./claim.ts";
@@ -35,6 +36,7 @@ async function check({ context, say }: EffectRun): Promise<void> {
   const missing = missingCapacity(settings, world, desired);
   checkCapacity(settings, missing);
   for (const line of describeCapacity(missing)) say(`fewer containers than now: ${line}`);
+  checkLive(settings, change);
   if (world.move !== undefined) checkMove(settings, world.move, change.schema);
   if (!world.server.answers) return;
   if (settings.cluster.kind === "own") {

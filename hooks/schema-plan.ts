@@ -4,15 +4,24 @@ import { observer, planSchemaChange, type SchemaPlan } from "../operations/migra
 import { access } from "../operations/plan/access.ts";
 import { connectorTo } from "../operations/plan/schema.ts";
 import type { Settings } from "../settings/types.ts";
-import type { RunContext } from "./context.ts";
+import type { Desired } from "../operations/plan/desired.ts";
+import type { World } from "../operations/plan/world.ts";
+
+/** The part of a run's context that planning needs; the context itself depends on what comes of it. */
+export interface PlanQuestion {
+  readonly settings: Settings;
+  readonly world: World;
+  readonly desired: Desired;
+  readonly revision: string;
+}
 
 /** Connections as administrator that call themselves after this run, so that a later run can end them. */
-function adminConnections({ settings, revision }: RunContext): Connect {
+export function adminConnections({ settings, revision }: PlanQuestion): Connect {
   return connectorTo(access(settings), sessionName(revision));
 }
 
 /** What would be done to the databases that exist. Reads only; throws the migration engine's Refusals. */
-export async function schemaPlan(context: RunContext): Promise<SchemaPlan> {
+export async function schemaPlan(context: PlanQuestion): Promise<SchemaPlan> {
   const { settings, desired, world } = context;
   return planSchemaChange({
     databases: [...settings.databases.values()].filter(({ name }) => world.schema.get(name)?.exists === true),
@@ -29,7 +38,7 @@ export async function schemaPlan(context: RunContext): Promise<SchemaPlan> {
 }
 
 /** The release that the ledger names for what a run applies. */
-export function heaviest({ settings }: RunContext): string {
+export function heaviest({ settings }: Pick<PlanQuestion, "settings">): string {
   return settings.live[0]?.release ?? "";
 }
 

@@ -5,7 +5,8 @@ import { assertRun, sessionName } from "../operations/journal/run-token.ts";
 import { describePutBack } from "../operations/migrations/archives/describe.ts";
 import { changeSchema } from "../operations/migrations/change.ts";
 import { describePlan } from "../operations/migrations/describe.ts";
-import type { DatabasePlan } from "../operations/migrations/plan.ts";
+import { signatureOf } from "../operations/migrations/live/judge.ts";
+import type { SchemaPlan } from "../operations/migrations/schema-plan.ts";
 import { access, operatorAccess } from "../operations/plan/access.ts";
 import { connectorTo } from "../operations/plan/schema.ts";
 import { Refusal } from "../settings/refusal.ts";
@@ -15,6 +16,9 @@ import { claim } from "./claim.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition } from "./effect.ts";
 import { heaviest, lockBudget } from "./schema-plan.ts";
+
+/** Milliseconds of one statement where nobody is held: what was reckoned to be short and is not must end, too. */
+const liveStatement = 2_000;
 
 /** Brings every database of the stack to the live releases' schema, forward or back, all or none. */
 export const schema: EffectDefinition = {
@@ -36,7 +40,7 @@ export const schema: EffectDefinition = {
       open,
       {
         onPlan: (plan) => {
-          refuseUnforeseen(context, plan.databases);
+          refuseUnforeseen(context, plan);
           say(describePlan(plan));
         },
         onStep: (step, n, of) => status(`${step.where} ${step.name} (${n} of ${of})`),
@@ -56,6 +60,7 @@ export const schema: EffectDefinition = {
         lockTimeoutMs: settings.safety.lockTimeout,
         budgetMs: lockBudget(settings),
         onDifference: settings.safety.onDifference,
+        ...(context.change.live ? { statementTimeoutMs: liveStatement } : {}),
       },
     );
     notes.schemaChanged ||= result.changed.length > 0;
@@ -91,15 +96,23 @@ async function ensureOperator({ settings }: RunContext): Promise<void> {
  * dumped. A step that this did not foresee is refused, whether a server that was down has turned out to hold another
  * schema, or what was left of a killed run has committed since.
  */
-function refuseUnforeseen({ world, change }: RunContext, plans: readonly DatabasePlan[]): void {
+function refuseUnforeseen({ world, change, verdict }: RunContext, plan: SchemaPlan): void {
   const foreseen = new Set(change.schema.map(({ database, direction }) => `${direction} ${database}`));
   const looked = world.server.answers || !world.initialised;
-  const steps = plans.flatMap(({ database, steps: all }) =>
+  const steps = plan.databases.flatMap(({ database, steps: all }) =>
     all.map(({ direction }) => ({ database, direction })),
   );
   const surprise = steps.find(
     ({ database, direction }) => !looked || !foreseen.has(`${direction} ${database}`),
   );
+  if (surprise === undefined && change.live && signatureOf(plan) !== verdict?.signature) {
+    throw new Refusal({
+      code: "SCHEMA_UNFORESEEN",
+      found: "the steps of this live rollback are not those that were judged when this run began.",
+      untouched: "No schema was changed.",
+      next: "Run `pulumi up` once more: it judges them anew.",
+    });
+  }
   if (surprise === undefined) return;
   throw new Refusal({
     code: "SCHEMA_UNFORESEEN",

@@ -54,7 +54,9 @@ async function browsersUntil({ settings, change, names }: RunContext): Promise<n
  * it lets nobody in to what leaves once the first answer has come from what arrives.
  */
 async function holdForTheSwitch(context: RunContext): Promise<void> {
-  const { notes, world, gateway } = context;
+  const { notes, world, gateway, change } = context;
+  // Both releases suit the schema: an answer of the one that leaves does no harm for another moment.
+  if (change.live) return;
   const switches = world.gateway.routes !== routerConfig(gateway).generation;
   if (notes.lease === undefined && world.gateway.mode === "open" && switches) await holdRequests(context);
 }

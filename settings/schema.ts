@@ -20,7 +20,7 @@ export function wantedSchema(
 
 /** Whether a release runs on `version` of a database: the one it wants, or one within its `compatible` range by position. */
 export function fitsSchema(
-  release: Release,
+  release: Pick<Release, "schema" | "compatible">,
   database: string,
   version: string,
   order: MigrationOrder,

@@ -262,6 +262,11 @@ export interface Safety {
   readonly archive: number;
   /** What becomes of a reversal whose effect cannot be known from its text: a DO block, a call (default refuse). */
   readonly opaque: "refuse" | "accept";
+  /**
+   * Whether a reversal may meet requests instead of having them wait: never (default); where every release that serves
+   * runs on the schema gone to and locks are short; or only so, and else it is refused.
+   */
+  readonly liveRollback: "off" | "wanted" | "required";
   /** Whether a schema change is tried on a copy first (default off). */
   readonly rehearsal: "required" | "wanted" | "off";
 }

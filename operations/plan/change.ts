@@ -1,5 +1,6 @@
 import { loginRole, operatorRole, ownerRole } from "../../settings/names.ts";
 import type { Settings } from "../../settings/types.ts";
+import type { LiveVerdict } from "../migrations/live/judge.ts";
 import type { Desired } from "./desired.ts";
 import type { World } from "./world.ts";
 
@@ -21,6 +22,10 @@ export interface Change {
   /** Whether requests are held while it happens, and why. */
   readonly hold: boolean;
   readonly reasons: readonly string[];
+  /** A reversal that meets requests: nobody waits and nobody is closed. */
+  readonly live: boolean;
+  /** Why a reversal that was asked to meet requests cannot, a line for each reason. */
+  readonly notLive: readonly string[];
   /** Whether a dump comes first. */
   readonly dump: boolean;
   /** Whether users meet other code or another schema afterwards, so that what they and caches keep of the former is stale. */
@@ -33,12 +38,16 @@ export interface Change {
   readonly arriving: readonly string[];
 }
 
-/** Pure: the same world and wish give the same change. `replaced`: whether the server's container has other inputs. */
+/**
+ * Pure: the same world and wish give the same change. `serverReplaced`: whether the server's container has other inputs;
+ * `verdict`: whether its reversals can meet requests, undefined: that is not asked for.
+ */
 export function planChange(
   settings: Settings,
   world: World,
   desired: Desired,
   serverReplaced: boolean,
+  verdict?: LiveVerdict,
 ): Change {
   const schema = schemaChanges(world, desired);
   const serving = runningReleases(world);
@@ -54,13 +63,17 @@ export function planChange(
       : []),
     ...serverStops,
   ];
-  const hold = serving.length > 0 && reasons.length > 0;
+  const notLive = verdict === undefined ? [] : [...serverStops, ...verdict.because];
+  const live = verdict !== undefined && notLive.length === 0;
+  const hold = serving.length > 0 && reasons.length > 0 && !live;
   return {
     kind: kindOf(settings, serving, schema, world.journal === undefined),
     schema,
     serverStops,
     hold,
     reasons,
+    live,
+    notLive,
     dump: existed.length > 0,
     code: serving.length > 0 && (schema.length > 0 || otherReleases(settings, world, arriving, leaving)),
     closing: hold ? closingRoles(settings, world, desired, schema) : [],

@@ -13,7 +13,8 @@ export function describeChange(world: World, change: Change, because: readonly s
       `schema of ${database}: ${from} → ${to} (${direction === "reverse" ? "taken back" : "forward"})`,
     );
   }
-  lines.push(change.hold ? `requests are held while ${change.reasons.join(", and ")}` : "no request is held");
+  lines.push(change.hold ? `requests are held while ${change.reasons.join(", and ")}` : unheld(change));
+  for (const reason of change.notLive) lines.push(`not live, because of ${reason}`);
   if (change.closing.length > 0) lines.push(`closed in the database meanwhile: ${change.closing.join(", ")}`);
   if (change.dump) lines.push("a verified dump and a restore point come first");
   if (!world.server.answers && world.initialised) {
@@ -22,6 +23,12 @@ export function describeChange(world: World, change: Change, because: readonly s
     );
   }
   return lines;
+}
+
+function unheld({ live, reasons }: Change): string {
+  return live
+    ? `no request is held although ${reasons.join(", and ")}: whoever serves runs on both schemas, and locks are short`
+    : "no request is held";
 }
 
 /** The first few reasons; a long list helps nobody. */

@@ -18,7 +18,7 @@ const texts = z.record(z.string(), z.string());
 /** What a run leaves in the journal for the next one. */
 const recorded = z.object({
   effects: z.string(),
-  releases: z.record(z.string(), z.object({ images: texts, schema: texts })),
+  releases: z.record(z.string(), z.object({ images: texts, schema: texts, compatible: texts.optional() })),
   images: texts,
   weights: z.record(z.string(), z.number()),
   containers: texts,

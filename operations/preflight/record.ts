@@ -1,10 +1,12 @@
 import type { Settings } from "../../settings/types.ts";
 import { Refusal } from "../../settings/refusal.ts";
 
-/** What is immutable of a release, as recorded when it was first deployed. */
+/** A release as it is recorded. Images and schema are those of its first deployment and must stay. */
 export interface RecordedRelease {
   readonly images: Readonly<Record<string, string>>;
   readonly schema: Readonly<Record<string, string>>;
+  /** Ranges such as `22..23` of other versions that it was last declared to run on; not in records of older programs. */
+  readonly compatible?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The immutable part of each live and standby release, to be recorded. */
@@ -27,6 +29,9 @@ function recordsOf(settings: Settings, names: Iterable<string>): Record<string, 
           {
             images: Object.fromEntries(images) as Record<string, string>,
             schema: Object.fromEntries(release.schema),
+            compatible: Object.fromEntries(
+              [...release.compatible].map(([database, { from, to }]) => [database, `${from}..${to}`]),
+            ),
           },
         ] as const,
       ];

@@ -12,5 +12,6 @@ export const safety = strict({
   capacity: oneOf(["refuse", "warn"]).default("refuse"),
   archive: duration("0s", "24h").prefault("15s"),
   opaque: oneOf(["refuse", "accept"]).default("refuse"),
+  liveRollback: oneOf(["off", "wanted", "required"]).default("off"),
   rehearsal: oneOf(["required", "wanted", "off"]).default("off"),
 }).prefault({});

@@ -82,6 +82,20 @@ describe("the change that a run makes", () => {
     assert.deepEqual([change.leaving, change.arriving], [["1.2.1"], ["1.2.0"]]);
   });
 
+  it("that may meet requests holds nobody and closes nobody, unless the server has to stop", () => {
+    const settings = settingsOf({ live: { "1.2.0": 100 } });
+    const { world } = worldAfter(settingsOf({ live: { "1.2.1": 100 } }), at23);
+    const seen = { ...world, images: emptyWorld(settings).images };
+    const change = (replaced: boolean, because: string[]) =>
+      planChange(settings, seen, desiredState(settings, seen, order), replaced, { because, signature: "" });
+    const live = change(false, []);
+    assert.deepEqual([live.live, live.hold, live.closing, live.dump], [true, false, [], true]);
+    const stops = change(true, []);
+    assert.deepEqual([stops.live, stops.hold, stops.notLive], [false, true, stops.serverStops]);
+    const unfit = change(false, ["a column"]);
+    assert.deepEqual([unfit.live, unfit.hold, unfit.notLive], [false, true, ["a column"]]);
+  });
+
   it("of code only needs no hold, no dump and no fence", () => {
     const change = changeFrom({ live: { "1.2.3": 100 }, standby: ["1.2.1"] }, at23, {
       live: { "1.2.1": 100 },

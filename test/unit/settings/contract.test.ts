@@ -176,6 +176,7 @@ describe("the stack configuration", () => {
       capacity: "refuse",
       archive: 15_000,
       opaque: "refuse",
+      liveRollback: "off",
       rehearsal: "off",
     });
     assert.deepEqual(

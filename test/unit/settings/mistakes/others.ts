@@ -450,6 +450,12 @@ export const others: readonly Mistake[] = [
     says: 'found "allow"; allowed: refuse or accept',
   },
   {
+    at: ["safety", "liveRollback"],
+    value: true,
+    key: "rollback:safety.liveRollback",
+    says: "found true; allowed: off or wanted or required",
+  },
+  {
     at: ["safety", "rehearsal"],
     value: true,
     key: "rollback:safety.rehearsal",
