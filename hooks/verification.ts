@@ -16,6 +16,7 @@ import { checkTable, failures, type Check } from "../operations/verification/rep
 import { bake } from "../operations/verification/bake.ts";
 import { logChecks } from "../operations/verification/logs.ts";
 import { writeLive } from "../operations/stack-file/live.ts";
+import { stackFileOf } from "../operations/stack-file/which.ts";
 import { verify } from "../operations/verification/verify.ts";
 import { Refusal } from "../settings/refusal.ts";
 import { stackLabel } from "../settings/names.ts";
@@ -128,12 +129,12 @@ async function unproven(context: RunContext, wrong: readonly Check[]): Promise<R
 
 /** Makes the stack file name what serves again; returns what is left to do. */
 async function nameInFile({ settings, world }: RunContext): Promise<string> {
-  const file = `Pulumi.${settings.stack}.yaml`;
+  const file = await stackFileOf(pulumi.getRootDirectory(), settings.stack);
   const former = world.journal?.weights ?? new Map<string, number>();
   const known = former.size > 0 && [...former.keys()].every((release) => settings.releases.has(release));
   const live = new Map(settings.live.map(({ release, weight }) => [release, weight]));
-  return known && (await writeLive(path.join(pulumi.getRootDirectory(), file), live, former))
-    ? `${file} names it as live again; \`pulumi up\` removes what the failed release has left.`
+  return known && (await writeLive(file, live, former))
+    ? `${path.basename(file)} names it as live again; \`pulumi up\` removes what the failed release has left.`
     : "Put the previous configuration back and run `pulumi up`, so that the stack file does not name the bad release.";
 }
 

@@ -110,7 +110,11 @@ function service(name: string, entry: ServiceEntry, folder: string): Service {
     smokeScript:
       entry.smokeScript === undefined
         ? undefined
-        : { ...entry.smokeScript, path: path.resolve(folder, entry.smokeScript.path) },
+        : {
+            path: path.resolve(folder, entry.smokeScript.path),
+            timeout: entry.smokeScript.timeout,
+            image: entry.smokeScript.image,
+          },
     errorLog: { parts: entry.errorLog.parts, allowed: entry.errorLog.allowed },
     replicas: entry.replicas,
     env: new Map(Object.entries(entry.env ?? {})),

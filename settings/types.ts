@@ -61,8 +61,12 @@ export interface Service {
   /** How long a container may take to become healthy (default 60 s). */
   readonly healthDeadline: number;
   readonly smoke: readonly SmokeTest[];
-  /** An executable that tests each live container, absolute, and the milliseconds it may take (default 60 s). */
-  readonly smokeScript: { readonly path: string; readonly timeout: number } | undefined;
+  /**
+   * An executable that tests each live container, absolute, and the milliseconds it may take (default 60 s). `image`: it runs
+   * in a container of that on the stack's network; undefined: on this machine.
+   */
+  readonly smokeScript:
+    { readonly path: string; readonly timeout: number; readonly image: string | undefined } | undefined;
   /** Parts of log lines that count as errors, and how many such lines a container may write; undefined: counted, not judged. */
   readonly errorLog: { readonly parts: readonly string[]; readonly allowed: number | undefined };
   /** Containers per release (default 1). */

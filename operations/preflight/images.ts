@@ -43,11 +43,14 @@ function withDigest({ image, digest }: ReleaseService): string {
 }
 
 /** What the stack itself runs on. */
-export function partImages({ cluster, caches }: Settings): NeededImage[] {
+export function partImages({ cluster, caches, services }: Settings): NeededImage[] {
   const images = new Map([
     ["postgres", cluster.image],
     ["gateway", gatewayImage],
     ...[...caches.values()].map(({ name, image }) => [name, image] as const),
+    ...[...services.values()].flatMap(({ name, smokeScript }) =>
+      smokeScript?.image === undefined ? [] : [[`smoke script of ${name}`, smokeScript.image] as const],
+    ),
   ]);
   return [...images].map(([part, image]) => ({
     key: `${part} of the stack`,

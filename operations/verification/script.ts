@@ -1,6 +1,8 @@
 import { execa } from "execa";
 import { z } from "zod";
-import type { Settings } from "../../settings/types.ts";
+import { stackNames } from "../../settings/stack-names.ts";
+import type { Service, Settings } from "../../settings/types.ts";
+import { DockerFailure, docker } from "../docker/run.ts";
 import type { DesiredContainer } from "../plan/desired.ts";
 import type { Check } from "./report.ts";
 
@@ -16,6 +18,7 @@ export function scriptChecks(settings: Settings, containers: readonly DesiredCon
           ROLLBACK_SERVICE: service,
           ROLLBACK_RELEASE: release,
           ROLLBACK_CONTAINER: name,
+          ROLLBACK_NETWORK: stackNames(settings).network,
           ROLLBACK_URL: `http://${address.includes(":") ? `[${address}]` : address}:${entry.port}`,
         }),
       ];
@@ -26,23 +29,64 @@ export function scriptChecks(settings: Settings, containers: readonly DesiredCon
 /** Runs one script; fine is exit code 0 within its time. A script that cannot be started is a failed check, too. */
 export async function runScript(
   what: string,
-  script: { readonly path: string; readonly timeout: number },
+  script: NonNullable<Service["smokeScript"]>,
+  environment: Readonly<Record<string, string>>,
+): Promise<Check> {
+  if (script.image !== undefined) return runInContainer(what, script, script.image, environment);
+  return run(what, [script.path], script.timeout, environment);
+}
+
+/** Copied into a container rather than mounted: Docker may be on another machine, and the folder be closed to its user. */
+async function runInContainer(
+  what: string,
+  { path, timeout }: { readonly path: string; readonly timeout: number },
+  image: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<Check> {
+  const variables = Object.entries(environment).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
+  const network = environment["ROLLBACK_NETWORK"] ?? "none";
+  let container: string | undefined;
+  try {
+    container = await docker([
+      ...["create", "--network", network, "--security-opt", "no-new-privileges:true", ...variables],
+      ...["--entrypoint", inContainer, image],
+    ]);
+    await docker(["cp", path, `${container}:${inContainer}`]);
+    return await run(what, ["docker", "start", "--attach", container], timeout, {});
+  } catch (error) {
+    if (!(error instanceof DockerFailure)) throw error;
+    return {
+      what,
+      found: "not run",
+      wrong: [`could not be run in ${image} (${error.stderr || error.message})`],
+    };
+  } finally {
+    if (container !== undefined) await docker(["rm", "--force", "--volumes", container]);
+  }
+}
+
+const inContainer = "/rollback-smoke";
+
+async function run(
+  what: string,
+  [file = "", ...args]: readonly string[],
+  timeout: number,
   environment: Readonly<Record<string, string>>,
 ): Promise<Check> {
   const started = performance.now();
-  const result = await execa(script.path, [], {
+  const result = await execa(file, args, {
     all: true,
     env: environment,
     reject: false,
     stdin: "ignore",
-    timeout: script.timeout,
+    timeout,
   });
   const ms = Math.round(performance.now() - started);
   const said = z.string().catch("").parse(result.all).trim().split("\n").at(-1) ?? "";
   return {
     what,
     found: `${result.exitCode === undefined ? "no exit code" : `exit code ${result.exitCode}`} in ${ms} ms${said === "" ? "" : `: ${said.slice(0, 120)}`}`,
-    wrong: wrongWith(result, script.timeout),
+    wrong: wrongWith(result, timeout),
   };
 }
 

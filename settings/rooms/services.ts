@@ -3,6 +3,7 @@ import {
   address,
   databaseName,
   filePath,
+  imageReference,
   partName,
   secretName,
   urlPath,
@@ -48,8 +49,8 @@ const smokeTest = strict(
 });
 
 const smokeScript = strict(
-  { path: filePath, timeout: duration("1s", "1h").prefault("60s") },
-  'a path, such as "./smoke.sh", or a mapping with path and timeout',
+  { path: filePath, timeout: duration("1s", "1h").prefault("60s"), image: optional(imageReference) },
+  'a path, such as "./smoke.sh", or a mapping with path, timeout and image',
 );
 
 const errorLog = strict(

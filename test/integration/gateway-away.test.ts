@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { docker } from "../../operations/docker/run.ts";
 import { gateStatus, openGate } from "../../operations/traffic/gate.ts";
 import { openHold } from "../../operations/traffic/lease.ts";
+import { waitHealthy } from "../../operations/traffic/probe.ts";
 import { readRoutes } from "../../operations/traffic/routes.ts";
 import { startGatewayOfTwo } from "../support/gateway.ts";
 import type { TestGateway, TestUpstream } from "../support/gateway.ts";
@@ -52,6 +53,30 @@ describe("the door without its router", function () {
     assert.equal((await get).status, 200);
     assert.equal((await post).status, 502);
     assert.equal((await gateway.seenBy(old))[id], 1);
+  });
+
+  it("sends what a container had when it died elsewhere, but for a POST: that is answered 502 and reaches no second one", async () => {
+    const frail = await gateway.upstream("1.2.2");
+    await waitHealthy(gateway.router, frail.container, { ...frail, path: "/health" }, { deadlineMs: 30_000 });
+    await gateway.route(old, frail);
+    const ids = Array.from({ length: 8 }, (_, n) => `frail-${n}-${randomBytes(4).toString("hex")}`);
+    const posts = ids.map(async (id) => {
+      const { status: code } = await ask(`${gateway.url}/?ms=2000`, {
+        method: "POST",
+        body: `{"clientId":"${id}"}`,
+      });
+      return { id, code };
+    });
+    const gets = ids.map(() => ask(`${gateway.url}/?ms=2000`));
+    await sleep(1_000);
+    await docker(["kill", frail.container]);
+    const answered = await Promise.all(posts);
+    const seen = await gateway.seenBy(old);
+    // Which of both a request meets depends on the order in which they arrive.
+    assert.deepEqual(Object.keys(tally(answered.map(({ code }) => code))), ["201", "502"]);
+    for (const { id, code } of answered) assert.equal(seen[id] ?? 0, code === 201 ? 1 : 0, `${id}: ${code}`);
+    assert.deepEqual(tally((await Promise.all(gets)).map(({ status: code }) => code)), { 200: 8 });
+    await gateway.route(old);
   });
 
   it("holds what waits for the router when the gate holds meanwhile", async () => {

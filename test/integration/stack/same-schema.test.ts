@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, readFile, writeFile } from "node:fs/promises";
+import { chmod, readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { docker } from "../../../operations/docker/run.ts";
@@ -140,6 +140,21 @@ describe("changes that leave the schema as it is", function () {
         "log meal-planner 1.2.3",
       ])
         assert.ok(String(row["checks"]).includes(`"${what}"`), what);
+    });
+
+    it("loses it also when another stack file was named, which is the one that is changed", async () => {
+      const former = await readFile(file(), "utf8");
+      await stack.configure(
+        { live: { "1.2.3": 100 }, standby: ["1.2.1"], safety: { bake: "1s" } },
+        (config) => withScript(config, path.join(stack.folder, "smoke.sh")),
+      );
+      const other = path.join(stack.folder, "project", "night.yaml");
+      await rename(file(), other);
+      await writeFile(file(), former);
+      const { output } = await stack.up({ args: ["--config-file", other], expectFailure: true });
+      assert.match(output, /refused VERIFICATION_FAILED[^]*night\.yaml names it as live again/);
+      assert.deepEqual(liveIn(await readFile(other, "utf8")), new Map([["1.2.1", 100]]));
+      assert.equal(await readFile(file(), "utf8"), former);
     });
 
     it("is removed by the next up, with the file as it was left", async () => {

@@ -142,6 +142,12 @@ export const services: readonly Mistake[] = [
   },
   {
     at: at("smokeScript"),
+    value: { path: "./smoke.sh", image: "Smoke" },
+    key: `${key}.smokeScript.image`,
+    says: "allowed: an image with its tag",
+  },
+  {
+    at: at("smokeScript"),
     value: { path: "./smoke.sh", timeout: 5 },
     key: `${key}.smokeScript.timeout`,
     says: "found 5; allowed: a duration with its unit",
