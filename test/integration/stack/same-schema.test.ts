@@ -43,6 +43,19 @@ function withoutReload(config: Config): Config {
   return { ...config, "rollback:services": { ...others, "meal-planner": Object.fromEntries(rest) } };
 }
 
+/** The planner's port in its own containers, and a loop that asks it of the router. */
+const plannerPort = 8080;
+const asking = `for n in $(seq "$2"); do
+  curl -s -o /dev/null -w '%{http_code}\\n' -H 'Host: meal-planner' "http://127.0.0.1:$1/health"; sleep 0.1
+done`;
+
+function withReplicas(config: Config, replicas: number): Config {
+  const { "meal-planner": planner, ...others } = z
+    .record(z.string(), z.looseObject({}))
+    .parse(config["rollback:services"]);
+  return { ...config, "rollback:services": { ...others, "meal-planner": { ...planner, replicas } } };
+}
+
 /** What is left of other code at browsers and in a volume. */
 function withStaleThings(config: Config, volume: string): Config {
   return {
@@ -268,6 +281,34 @@ describe("changes that leave the schema as it is", function () {
         assert.equal(await mealsFrom(stack), source);
       }
       assert.deepEqual(await ids(), before);
+    });
+  });
+
+  describe("a flag of a service that has several containers and no reload endpoint", () => {
+    const pooled = (flag: boolean): Promise<void> =>
+      stack.configure(
+        { live: { "1.2.1": 100 }, safety: { bake: "1s" }, mealieFlag: { "1.2.1": flag } },
+        (config) => withReplicas(withoutReload(config), 2),
+      );
+
+    it("reaches one after the other, taken out of the routes: nobody is held, neither clients nor services fail", async () => {
+      await pooled(true);
+      await stack.up();
+      await pooled(false);
+      // What another service of the stack would ask, at the listener that is never held.
+      const asked = docker(
+        ["exec", stack.names.router, "sh", "-c", asking, "sh", String(plannerPort), "400"],
+        { timeoutMs: 120_000 },
+      );
+      const seen = await underLoad(stack);
+      assert.deepEqual([...new Set((await asked).split("\n"))], ["200"]);
+      const said = linesOf(seen.ended.events, "containers").join("\n");
+      assert.equal(said.match(/was restarted to read its flags, its requests going to others/g)?.length, 2);
+      assert.equal(heldFor(seen.ended), undefined);
+      await assertUnharmed(stack, seen);
+      assert.equal(await mealsFrom(stack), "legacy");
+      await configure({ live: { "1.2.1": 100 } });
+      await stack.up();
     });
   });
 
