@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command } from "commander";
+import { tableName } from "../settings/identifiers.ts";
 
 /** Parser of an option that takes a whole number of minutes, at least 1. */
 export function wholeMinutes(text: string): number {
@@ -20,6 +21,13 @@ export function wholeDays(text: string): number {
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
     throw new InvalidArgumentError("a whole number of days");
   return value;
+}
+
+/** Parser of an option that takes a table, with or without its schema, as SQL writes it. */
+export function tableOption(text: string): string {
+  const parsed = tableName.safeParse(text);
+  if (!parsed.success) throw new InvalidArgumentError(parsed.error.issues[0]?.message ?? "");
+  return parsed.data;
 }
 
 /** Refuses (exit code 2) a command line that names nothing to act on, or what cannot be a number of an archive. */

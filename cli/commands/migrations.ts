@@ -2,7 +2,6 @@ import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import { basename, resolve } from "node:path";
 import { isRefusal, Refusal } from "../../settings/refusal.ts";
-import { tableName } from "../../settings/identifiers.ts";
 import { layouts } from "../../settings/types.ts";
 import type { Database, Layout } from "../../settings/types.ts";
 import { withClient } from "../../operations/database/connection.ts";
@@ -15,6 +14,7 @@ import type { Way } from "../../operations/migrations/plan.ts";
 import { stateOf } from "../../operations/migrations/standing.ts";
 import type { Target } from "../../operations/migrations/target.ts";
 import { planJson, resultJson, resultText, stateText } from "../migrations-report.ts";
+import { tableOption } from "../values.ts";
 
 interface Common {
   readonly databaseUrlEnv: string;
@@ -94,7 +94,7 @@ function common(command: Command): Command {
     .requiredOption("--folder <path>", "the migrations")
     .option("--database-url-env <name>", "environment variable that holds the connection URL", "DATABASE_URL")
     .addOption(new Option("--layout <name>", "default: told by what is in the folder").choices(layouts))
-    .option("--tracking <table>", "the tool's own table, where it is not the tool's default", table)
+    .option("--tracking <table>", "the tool's own table, where it is not the tool's default", tableOption)
     .option("--owner <role>", "role the SQL runs as; default: that of the tracking table, else the URL's")
     .option("--json", "one JSON document on stdout, also when refused", false);
 }
@@ -179,12 +179,6 @@ function changeOptions(options: Change): ChangeOptions {
     warn: (line) => console.error(line),
     say: (line) => console.error(line),
   };
-}
-
-function table(text: string): string {
-  const parsed = tableName.safeParse(text);
-  if (!parsed.success) throw new InvalidArgumentError(parsed.error.issues[0]?.message ?? "");
-  return parsed.data;
 }
 
 function settle(options: Common): { place: Place; outside: Outside } {

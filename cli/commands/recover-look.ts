@@ -1,8 +1,8 @@
 import { InvalidArgumentError, type Command } from "commander";
 import { z } from "zod";
-import { standsAt, type Look } from "../../operations/recovery/look/look.ts";
+import { heldTables, standsAt, type Look } from "../../operations/recovery/look/look.ts";
 import { lookName, readLookMark, removeLook, type LookPlace } from "../../operations/recovery/look/place.ts";
-import { runSql, selectRows } from "../../operations/recovery/look/query.ts";
+import { hasDatabase, runSql, selectRows } from "../../operations/recovery/look/query.ts";
 import { ownCluster, withLook } from "../../operations/recovery/look/session.ts";
 import { Refusal } from "../../settings/refusal.ts";
 import { parseTarget } from "../../settings/target-text.ts";
@@ -76,6 +76,8 @@ interface Shown {
   /** First position that is not there, or with `inclusive` the last that is. */
   readonly lsn: string;
   readonly inclusive: boolean;
+  /** `database: table` of those that a transaction under way holds: they cannot be read. */
+  readonly held: readonly string[];
 }
 
 async function stateOf(place: LookPlace): Promise<Shown> {
@@ -93,7 +95,13 @@ async function stateOf(place: LookPlace): Promise<Shown> {
     });
   }
   const { asked, timeline, lsn, inclusive } = mark;
-  return { container: lookName(place), at: asked, timeline, lsn, inclusive };
+  const container = lookName(place);
+  const held: string[] = [];
+  for (const database of place.settings.databases.keys()) {
+    if (!(await hasDatabase(container, database))) continue;
+    held.push(...(await heldTables(container, database)).map((table) => `${database}: ${table}`));
+  }
+  return { container, at: asked, timeline, lsn, inclusive, held };
 }
 
 function described({ target: { last, lost }, how, backup }: Look): object {
@@ -116,7 +124,7 @@ async function ask(place: LookPlace, database: string, sql: string, json: boolea
 
 function text(
   settings: Settings,
-  { container, at, timeline, lsn, inclusive }: Shown,
+  { container, at, timeline, lsn, inclusive, held }: Shown,
   found: Look | undefined,
 ): string {
   const { target: there, how } = found ?? {};
@@ -129,6 +137,7 @@ function text(
             ? "no transaction since its base backup is in it"
             : `last transaction in it: ${there.last.xid} of ${there.last.time}+00; ${there.lost.length} came later`,
         ]),
+    ...held.map((table) => `${table} cannot be read there: a transaction that was under way holds it`),
     "",
     ...[...settings.databases.keys()].map((name) => `docker exec -it -u postgres ${container} psql ${name}`),
     "another moment:  npx rollback recover look --at …      done:  npx rollback recover look --end",

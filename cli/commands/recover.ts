@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { find } from "./recover-find.ts";
 import { look } from "./recover-look.ts";
 
 /** `rollback recover …`: looking at a point in time, finding it, and copying out of it; recovering itself is `pulumi up`. */
@@ -7,4 +8,5 @@ export function recover(program: Command): void {
     .command("recover")
     .description("points in time: look at one, find the moment before the damage, copy rows out of it");
   look(group);
+  find(group);
 }

@@ -133,7 +133,7 @@ async function search({ reader, backups, way, target, end, archived }: Search): 
 }
 
 /** Base backups that lie on the way. Pure. */
-function usableBackups(backups: readonly BaseBackup[], way: readonly Branch[]): BaseBackup[] {
+export function usableBackups(backups: readonly BaseBackup[], way: readonly Branch[]): BaseBackup[] {
   // One that ended after its timeline was left belongs to the branch that is not on the way.
   return backups.filter(({ timeline, stopLsn }) => timeline === timelineAt(way, parseLsn(stopLsn)));
 }
@@ -148,7 +148,7 @@ function compileWith(
   return compileTarget({ kind: "restorePoint", name: target.also }, contents, base);
 }
 
-function gapIn(
+export function gapIn(
   gap: string,
   way: readonly Branch[],
   from: bigint,

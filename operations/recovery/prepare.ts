@@ -104,7 +104,8 @@ async function pausedAtTarget({ container, server }: Instance, { plan }: Recover
   if (
     state.paused &&
     right &&
-    (commit === undefined || state.lastCommit === null || commit === state.lastCommit)
+    // PostgreSQL does not take up the time of the very record at which it stops inclusively.
+    (target.inclusive || commit === undefined || state.lastCommit === null || commit === state.lastCommit)
   )
     return;
   throw refuseRecovery(

@@ -1,5 +1,6 @@
 import { readerShell, type Reader } from "./reader.ts";
 import { segmentName, segmentsAlong, segmentStart, timelineAt, type Branch } from "./segments.ts";
+import { parseDestroyed, type Destroyed } from "./destroyed.ts";
 import { formatLsn, parseLsn, parseParameters, parseWal, type Endings } from "./wal.ts";
 
 /** Rows that a transaction wrote to one table, which is named by `tablespace/database/file`. */
@@ -9,6 +10,8 @@ export interface Writes {
   readonly inserted: number;
   readonly updated: number;
   readonly deleted: number;
+  /** Into a file that this transaction made: a new table, or one that is written anew with the rows it had. */
+  readonly fresh?: boolean;
 }
 
 export interface WalContents extends Endings {
@@ -17,6 +20,7 @@ export interface WalContents extends Endings {
   readonly writes: readonly Writes[];
   /** Position of the last record read; undefined: there was none. */
   readonly last: bigint | undefined;
+  readonly destroyed: readonly Destroyed[];
 }
 
 /** A stretch of WAL that could not be read in full. */
@@ -70,6 +74,7 @@ export async function readWal(
     prepared: parsed.prepared,
     parameters: parseParameters(records),
     last: parseLast(records),
+    destroyed: parseDestroyed(records),
   };
 }
 
@@ -84,7 +89,7 @@ done`;
 
 /** `$1` folder, `$2` timeline, `$3` and `$4` positions, `$5` perl program, `$6` position up to which nothing is wanted. */
 const dumpScript = `errors=$(mktemp)
-pg_waldump -p "$1" -t "$2" -s "$3" -e "$4" -r Transaction -r XLOG -r Heap -r Heap2 2>"$errors" | AFTER="$6" perl -ne "$5" || true
+pg_waldump -p "$1" -t "$2" -s "$3" -e "$4" -r Transaction -r XLOG -r Heap -r Heap2 -r Storage 2>"$errors" | AFTER="$6" perl -ne "$5" || true
 printf '\\036'; cat "$errors"; rm -f "$errors"`;
 
 /** Ends of transactions and restore points as they are; rows written, summed up. Records of big transactions stay in the container. */
@@ -93,10 +98,14 @@ if ($after && m{, lsn: ([0-9A-F]+)/([0-9A-F]+),}) { next if hex($1) * 4294967296
 $seen = $_;
 if (/^rmgr: (?:Transaction|XLOG)/) {
   if (/desc: (?:COMMIT|ABORT|PREPARE|RESTORE_POINT|PARAMETER_CHANGE)/) { s/; inval msgs:.*//; print; }
+} elsif (/ desc: TRUNCATE .*relids: /) {
+  print;
+} elsif (/ tx: +(\d+),.*? desc: CREATE (?:base|pg_tblspc\/\d+\/[^\/]+)\/(\d+)\/(\d+)$/) {
+  $created{"$1 $2 $3"} = 1;
 } elsif (/ tx: +(\d+),.*? desc: (INSERT|MULTI_INSERT|UPDATE|HOT_UPDATE|DELETE)/) {
   my ($tx, $op) = ($1, $2);
-  next unless /blkref #0: rel (\d+\/\d+\/\d+)/;
-  my $key = "$tx $1";
+  next unless /blkref #0: rel (\d+)\/(\d+)\/(\d+)/;
+  my $key = "$tx $1/$2/$3 " . ($created{"$tx $2 $3"} || 0);
   my $n = /ntuples: (\d+)/ ? $1 : 1;
   $rows{$key}[$op =~ /INSERT/ ? 0 : $op =~ /UPDATE/ ? 1 : 2] += $n;
 }
@@ -109,13 +118,14 @@ function parseLast(printed: string): bigint | undefined {
 }
 
 function parseWrites(printed: string): Writes[] {
-  return [...printed.matchAll(/^ROWS (\d+) (\S+) (\d+) (\d+) (\d+)$/gm)].map(
-    ([, xid = "", file = "", inserted, updated, deleted]) => ({
+  return [...printed.matchAll(/^ROWS (\d+) (\S+) ([01]) (\d+) (\d+) (\d+)$/gm)].map(
+    ([, xid = "", file = "", fresh, inserted, updated, deleted]) => ({
       xid,
       file,
       inserted: Number(inserted),
       updated: Number(updated),
       deleted: Number(deleted),
+      fresh: fresh === "1",
     }),
   );
 }

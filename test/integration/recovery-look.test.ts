@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
-import { withClient } from "../../operations/database/connection.ts";
+import { close, connect, withClient } from "../../operations/database/connection.ts";
 import { docker } from "../../operations/docker/run.ts";
 import { access } from "../../operations/plan/access.ts";
-import { standsAt, type Look } from "../../operations/recovery/look/look.ts";
+import { heldTables, standsAt, type Look } from "../../operations/recovery/look/look.ts";
 import { lookName, removeLook, type LookPlace } from "../../operations/recovery/look/place.ts";
 import { runSql, selectRows } from "../../operations/recovery/look/query.ts";
 import { ownCluster, withLook } from "../../operations/recovery/look/session.ts";
@@ -108,6 +108,26 @@ describe("a look at a point in time", function () {
     await docker(["exec", lookName(place), "sh", "-c", "rm $PGDATA/rollback-look.json $PGDATA/PG_VERSION"]);
     assert.equal((await toLsn(at[2])).how, "restored");
     assert.deepEqual(await names(), ["one", "three", "two"]);
+  });
+
+  it("names a table that somebody held to himself at that moment, and does not wait for it", async () => {
+    const holder = await connect(access(server.settings), "mealie");
+    try {
+      await server.query("mealie", "create table kept (a int)", "create table doomed (a int)");
+      await server.query("mealie", "insert into kept values (1)");
+      await holder.query("begin; drop table kept");
+      await server.query("mealie", "drop table doomed");
+      const lsn = await server.position();
+      await server.query("mealie", "create table later ()");
+      await holder.query("commit");
+      await toLsn(lsn);
+    } finally {
+      await close(holder);
+    }
+    assert.deepEqual(await heldTables(lookName(place), "mealie"), ["kept"]);
+    await assert.rejects(runSql(lookName(place), "mealie", "select * from kept"), (error) =>
+      isRefusal(error, "LOOK_QUERY"),
+    );
   });
 
   it("refuses a target that cannot be reached, and the instance stays where it is", async () => {

@@ -12,7 +12,7 @@ import type { CompiledTarget } from "../compile.ts";
 import { locateTarget, type Archived } from "../locate.ts";
 import { addSettings, restoreBackup } from "../restore.ts";
 import type { BaseBackup } from "../../archive/info.ts";
-import { formatLsn, parseLsn } from "../wal.ts";
+import { formatLsn, parseLsn, type Ending } from "../wal.ts";
 import { describeRecoveryTarget } from "./describe.ts";
 import {
   lookName,
@@ -46,7 +46,8 @@ export async function lookAt(
   archive: Archived,
   say: Say,
 ): Promise<Look> {
-  const { backup, compiled } = await locateTarget(place.settings, target, archive);
+  const { backup, compiled: planned, contents } = await locateTarget(place.settings, target, archive);
+  const compiled = stopEarly(planned, contents.endings, parseLsn(backup.stopLsn));
   const { timeline } = archive;
   const wanted: LookMark = {
     ...{ timeline, lsn: formatLsn(compiled.lsn), inclusive: compiled.inclusive },
@@ -78,6 +79,19 @@ export async function lookAt(
 async function isRecovering(container: string): Promise<boolean> {
   const script = `test -e ${dataFolder}/recovery.signal && echo yes || true`;
   return (await docker(["exec", "-u", "postgres", container, "sh", "-c", script])) === "yes";
+}
+
+/**
+ * The same state, but right after the last transaction that is in it and not right before the first that is not: a paused server keeps
+ * the locks of transactions that are under way, and one that drops or empties a table would keep everybody from reading it. Pure.
+ */
+export function stopEarly(
+  target: CompiledTarget,
+  endings: readonly Ending[],
+  consistent: bigint,
+): CompiledTarget {
+  const last = target.inclusive ? undefined : endings.findLast(({ lsn }) => lsn < target.lsn);
+  return last === undefined || last.lsn < consistent ? target : { ...target, lsn: last.lsn, inclusive: true };
 }
 
 /** What has to be done to come from one place to another; `stay` when it is the same. Pure. */
@@ -160,14 +174,26 @@ export async function standsAt(place: LookPlace): Promise<LookState | undefined>
   }
 }
 
-function isAt(
-  { replayed, lastTime }: LookState,
-  { lsn, inclusive, lastTime: planned }: CompiledTarget,
-): boolean {
-  const at = parseLsn(replayed ?? "0/0");
-  return (
-    (inclusive ? at > lsn : at <= lsn) && (lastTime === null || planned === undefined || lastTime === planned)
+/** Tables that nobody can read there, since a transaction that was under way holds them: the database's number and theirs. */
+export async function heldTables(container: string, database: string): Promise<string[]> {
+  const rows = await selectRows(
+    container,
+    database,
+    z.object({ name: z.string() }),
+    `select distinct l.relation::regclass::text as name from pg_locks l join pg_class c on c.oid = l.relation
+      where l.mode = 'AccessExclusiveLock' and l.granted and c.relkind in ('r', 'p', 'm')
+        and l.database = (select oid from pg_database where datname = current_database())
+        and l.pid = (select pid from pg_stat_activity where backend_type = 'startup')`,
   );
+  return rows.map(({ name }) => name);
+}
+
+/** PostgreSQL does not take up the time of the very record at which it stops inclusively. */
+function isAt({ replayed, lastTime }: LookState, target: CompiledTarget): boolean {
+  const { lsn, inclusive, lastTime: planned, lost } = target;
+  const at = parseLsn(replayed ?? "0/0");
+  if (inclusive) return at > lsn && (lost[0] === undefined || at <= lost[0].lsn);
+  return at <= lsn && (lastTime === null || planned === undefined || lastTime === planned);
 }
 
 function missed({ replayed, lastTime }: LookState, { lsn, lastTime: planned }: CompiledTarget): Refusal {

@@ -23,9 +23,13 @@ export function lookName({ settings, purpose }: Pick<LookPlace, "settings" | "pu
 
 /**
  * Given to the server on its command line, which beats whatever was restored: it archives nothing even if somebody promotes it,
- * listens to nobody outside its container, and takes no more memory than it needs.
+ * listens to nobody outside its container, takes no more memory than it needs, and waits for no lock.
  */
-const serverArguments = ["archive_mode=off", "listen_addresses=", "shared_buffers=128MB", "huge_pages=off"];
+const serverArguments = [
+  ...["archive_mode=off", "listen_addresses=", "shared_buffers=128MB", "huge_pages=off"],
+  // A table can be held by a transaction that was under way then, and that never ends here.
+  "lock_timeout=5s",
+];
 
 /**
  * Arguments of `docker run`; pure. No network; archive and volume in use read-only. `serve` false: waits for commands.

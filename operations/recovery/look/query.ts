@@ -25,7 +25,9 @@ export async function runSql(
       code: "LOOK_QUERY",
       found: `PostgreSQL on ${container} says: ${error.stderr.replaceAll(/^psql:<stdin>:\d+: /gm, "").trim()}`,
       untouched: "The instance is read-only and stays as it is.",
-      next: "Correct the query.",
+      next: /lock timeout/.test(error.stderr)
+        ? "A transaction that was under way then holds a table of the query; look at a moment before it, or leave the table out."
+        : "Correct the query.",
       cause: error,
     });
   }
@@ -41,4 +43,11 @@ export async function selectRows<T extends z.ZodType>(
   const wrapped = `select coalesce(json_agg(row_to_json(t)), '[]') from (\n${select.trim().replace(/;$/, "")}\n) t`;
   const printed = await runSql(container, database, wrapped, ["-q", "-At"]);
   return z.array(schema).parse(JSON.parse(printed));
+}
+
+/** Whether a database exists on an instance. */
+export async function hasDatabase(container: string, name: string): Promise<boolean> {
+  const select = "select datname as name from pg_database";
+  const rows = await selectRows(container, "postgres", z.object({ name: z.string() }), select);
+  return rows.some((row) => row.name === name);
 }

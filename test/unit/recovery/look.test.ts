@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { lookArguments } from "../../../operations/recovery/look/place.ts";
-import { moveBetween } from "../../../operations/recovery/look/look.ts";
+import { moveBetween, stopEarly } from "../../../operations/recovery/look/look.ts";
+import type { CompiledTarget } from "../../../operations/recovery/compile.ts";
+import type { Ending } from "../../../operations/recovery/wal.ts";
 import { parseTarget } from "../../../settings/target-text.ts";
 import { settingsOf } from "../plan/fixture.ts";
 
@@ -39,6 +41,32 @@ describe("where an instance to look at goes on from", () => {
     assert.equal(moveBetween(at("0/10", true), at("0/10")), "restore");
     assert.equal(moveBetween(at("0/10"), at("0/11", false, 2)), "restore");
     assert.equal(moveBetween(undefined, at("0/10")), "restore");
+  });
+});
+
+describe("where an instance stops", () => {
+  const ending = (lsn: bigint): Ending => ({
+    ...{
+      lsn,
+      timeline: 1,
+      xid: String(lsn),
+      subxids: [],
+      committed: true,
+      time: "2026-11-25 06:00:00.000000",
+    },
+  });
+  const target = (lsn: bigint, inclusive = false): CompiledTarget => ({
+    ...{ lsn, inclusive, last: undefined, lastTime: undefined, lost: [] },
+  });
+
+  it("is right after the last transaction that is in it, so that the next one holds no table yet", () => {
+    const { lsn, inclusive } = stopEarly(target(30n), [ending(10n), ending(20n), ending(30n)], 5n);
+    assert.deepEqual([lsn, inclusive], [20n, true]);
+  });
+
+  it("stays where it was planned when there is none after the base backup", () => {
+    assert.equal(stopEarly(target(30n), [ending(10n), ending(30n)], 15n).lsn, 30n);
+    assert.equal(stopEarly(target(30n, true), [ending(20n), ending(30n)], 5n).lsn, 30n);
   });
 });
 
