@@ -9,6 +9,7 @@ import { checkCapacity, describeCapacity, missingCapacity } from "../operations/
 import { checkBeforeAnything } from "../operations/preflight/checks.ts";
 import { describePlan } from "../operations/migrations/describe.ts";
 import { checkLive } from "../operations/plan/live.ts";
+import { instanceName, removeInstance } from "../operations/recovery/instance.ts";
 import { checkMove, describeMove } from "../operations/recovery/move.ts";
 import { leaveFront, tryFront } from "../operations/traffic/front.ts";
 import { claim, claimRouter } from "./claim.ts";
@@ -56,6 +57,9 @@ async function check({ context, say }: EffectRun): Promise<void> {
 /** Ends whatever is left of an earlier run and puts this one on record. */
 async function open(context: RunContext): Promise<void> {
   const { settings, world, revision } = context;
+  // What a killed recovery left running is begun anew, or not wanted any more.
+  const recovering = instanceName(settings);
+  if (world.containers.some(({ name }) => name === recovering)) await removeInstance(recovering);
   if (world.gateway.mode !== "absent") await claimRouter(context);
   if (!world.server.answers) return;
   const existing = existingDatabases(context);

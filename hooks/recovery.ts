@@ -11,7 +11,7 @@ import { describeLosses, lostRows } from "../operations/recovery/losses.ts";
 import { checkLaterWrites } from "../operations/recovery/move.ts";
 import { writeMark } from "../operations/recovery/mark.ts";
 import type { Move } from "../operations/recovery/types.ts";
-import { prepareRecovery } from "../operations/recovery/prepare.ts";
+import { pausedAtTarget, prepareRecovery } from "../operations/recovery/prepare.ts";
 import { promote } from "../operations/recovery/promote.ts";
 import { salvage } from "../operations/recovery/salvage.ts";
 import { reopenVolume } from "../operations/recovery/undo.ts";
@@ -49,6 +49,8 @@ export const recovery: EffectDefinition = {
           })
         : await reopenVolume(context.settings, cluster, move.plan);
     context.notes.instance = instance.container;
+    // It answers as soon as it is consistent; told to go on before it has paused, it would pause all the same, and stay there.
+    if (move.kind === "recovery") await pausedAtTarget(instance, move.plan);
     await keepLater(run, cluster, move, instance);
     status("opening a new timeline");
     const timeline = await promote(instance);

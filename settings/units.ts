@@ -70,10 +70,13 @@ export const port = whole("a port, 1 to 65535", 1, 65_535);
 const instantAllowed =
   'a time with its distance to UTC, such as "2026-11-22 10:00:00+01:00" or "2026-11-22T09:00:00Z", in quotes (a time without a zone would mean another one on each server)';
 
-/** An instant, in quotes, as PostgreSQL reads it without knowing any zone: UTC, fractions of a second as they were given. */
+/**
+ * An instant, in quotes, as PostgreSQL reads it without knowing any zone: UTC, fractions of a second as they were given. What Pulumi makes
+ * of one without quotes (`2026-11-22 09:00:00 +0000 UTC`) means the same.
+ */
 export const instant = text(
   instantAllowed,
-  /^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?\s?(Z|[+-]\d{2}(:?\d{2})?)$/,
+  /^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(\.\d{1,6})?\s?(Z|[+-]\d{2}(:?\d{2})?)( UTC| [+-]\d{4})?$/,
 ).transform((given, context) => {
   const utc = instantInUtc(given);
   if (utc !== undefined) return utc;
@@ -84,7 +87,7 @@ export const instant = text(
 /** `2026-11-22 10:00:00.5+01:00` → `2026-11-22 09:00:00.5+00`; undefined for a day or an hour that does not exist. */
 export function instantInUtc(given: string): string | undefined {
   const [, date, time, fraction = "", zone] =
-    /^(\S{10})[ T](\S{8})(\.\d+)?\s?(Z|[+-][\d:]+)$/.exec(given) ?? [];
+    /^(\S{10})[ T](\S{8})(\.\d+)?\s?(Z|[+-][\d:]+)( \S+)?$/.exec(given) ?? [];
   if (date === undefined || time === undefined || zone === undefined) return undefined;
   // Date cannot hold microseconds, so the fraction is carried past it: zones are whole minutes.
   const local = new Date(`${date}T${time}Z`);

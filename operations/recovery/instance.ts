@@ -20,7 +20,7 @@ export interface Instance {
 }
 
 /** Name of the one such container of a stack: what a killed run left is found under it. */
-function instanceName(settings: Settings): string {
+export function instanceName(settings: Settings): string {
   return stackNames(settings).volume("recovering");
 }
 

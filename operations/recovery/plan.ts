@@ -12,6 +12,7 @@ import { lossesOf } from "./losses.ts";
 import type { RecoveryPlan } from "./types.ts";
 import { halfDone } from "./refusals.ts";
 import type { WalContents } from "./read.ts";
+import { timelineAt } from "./segments.ts";
 import { parseLsn, type Prepared } from "./wal.ts";
 
 /**
@@ -42,9 +43,11 @@ async function planWith(
   const half = openAt(contents, compiled).filter(({ gid }) => parsePreparedName(gid) !== undefined);
   if (half.length > 0) throw halfDone(half.map(({ gid }) => gid));
   const databases = [...settings.databases.values()].filter(({ name }) => schema.get(name)?.exists === true);
+  // The one that the target lies on: told to follow a later one, PostgreSQL would write a history that leads through what it never reached.
+  const timeline = timelineAt(archive.way, compiled.lsn);
   return {
-    ...{ id: planId(compiled, archive.timeline, backup.label), volume: recovery.volume, from: recovery.from },
-    ...{ backup, target: compiled, timeline: archive.timeline, lost: compiled.lost },
+    ...{ id: planId(compiled, timeline, backup.label), volume: recovery.volume, from: recovery.from },
+    ...{ backup, target: compiled, timeline, lost: compiled.lost },
     losses: await lossesOf(server, databases, contents.writes, compiled.lost),
     seen: seenIn(archive.way, parseLsn(backup.startLsn), contents, compiled.lost),
     walBytes: Number(compiled.lsn - parseLsn(backup.startLsn)),

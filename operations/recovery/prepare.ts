@@ -51,7 +51,7 @@ export async function prepareRecovery(request: RecoveryRequest): Promise<Instanc
     );
     const instance = await startInstance({ ...common, instead: container });
     now = instance.container;
-    await pausedAtTarget(instance, request);
+    await pausedAtTarget(instance, plan);
     await refuseHalfDone(instance, settings);
     say(`replayed to ${formatLsn(plan.target.lsn)} and paused there`);
     return instance;
@@ -90,8 +90,11 @@ async function restore(container: string, { settings, cluster, plan }: RecoveryR
 /** Milliseconds for replay: it takes as long as it takes, but a server that has ended is not waited for. */
 const patience = 24 * 3600_000;
 
-async function pausedAtTarget({ container, server }: Instance, { plan }: RecoveryRequest): Promise<void> {
-  const { target } = plan;
+/** Waits until replay has paused, which it does at the target only; refuses `RECOVERY_MISSED` when that is anywhere else. */
+export async function pausedAtTarget(
+  { container, server }: Instance,
+  { target }: Pick<RecoveryPlan, "target">,
+): Promise<void> {
   const state = await waitForRecovery(
     server,
     ({ paused, recovering }) => paused || !recovering,

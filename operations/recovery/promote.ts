@@ -30,12 +30,13 @@ export async function promote(instance: Instance): Promise<number> {
       if (archiving !== "on") throw new Error("the restored server has archive_mode off");
       await client.query("select pg_wal_replay_resume()");
     });
-    await waitForRecovery(
+    const { recovering } = await waitForRecovery(
       server,
-      ({ recovering }) => !recovering,
+      (state) => !state.recovering,
       patience,
       () => refuseIfInVain(container),
     );
+    if (recovering) throw new Error("the server did not end its recovery within two minutes");
   }
   await withClient(server, "postgres", async (client) => {
     // Control file and checkpointer take up the new timeline, and with it archive_timeout.

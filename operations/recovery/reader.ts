@@ -142,7 +142,11 @@ export async function readHistory(reader: Reader, timeline: number): Promise<str
 
 /** What pg_controldata says of the volume recovered from, by its English names. */
 export async function controlData(reader: Reader): Promise<ReadonlyMap<string, string>> {
-  const printed = await readerShell(reader, 'pg_controldata --pgdata="$1"', [oldFolder]);
+  return parseControl(await readerShell(reader, 'pg_controldata --pgdata="$1"', [oldFolder]));
+}
+
+/** What `pg_controldata` printed, by its English names. Pure. */
+export function parseControl(printed: string): ReadonlyMap<string, string> {
   return new Map(
     printed.split("\n").flatMap((line): [string, string][] => {
       const colon = line.indexOf(":");

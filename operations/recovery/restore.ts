@@ -9,10 +9,12 @@ import {
   writeConfiguration,
 } from "../archive/pgbackrest.ts";
 import { docker } from "../docker/run.ts";
-import { oldFolder } from "./reader.ts";
+import { parametersOf } from "./checks.ts";
+import { oldFolder, parseControl, readerShell, readHistory, type Reader } from "./reader.ts";
+import { branches, forkSegments } from "./segments.ts";
 import { refuseRecovery } from "./refusals.ts";
 import type { RecoveryPlan } from "./types.ts";
-import { formatLsn } from "./wal.ts";
+import { formatLsn, parseLsn } from "./wal.ts";
 
 /** What is restored, and how far it is replayed when the server starts. */
 export type Restoration = Pick<RecoveryPlan, "backup" | "target" | "timeline" | "parameters">;
@@ -41,10 +43,43 @@ export async function restoreBackup(
     );
   }
   await writeConfiguration(container, serverConfig, archiveConfiguration(cluster.backup, secrets));
-  await addSettings(
-    container,
-    [...restoration.parameters].map(([name, value]) => [name, String(value)]),
+  const backup = parametersOf(
+    parseControl(await docker(["exec", "-u", "postgres", container, "pg_controldata", dataFolder])),
   );
+  const needed = [...restoration.parameters].map(
+    // The source may have run with more when the base backup was made.
+    ([name, value]) => [name, String(Math.max(value, backup.get(name) ?? 0))] as const,
+  );
+  await addSettings(container, needed);
+  await layForkSegments({ container, config, restoration });
+}
+
+interface Forks {
+  readonly container: string;
+  readonly config: string;
+  readonly restoration: Restoration;
+}
+
+/**
+ * A transaction that was prepared and not ended yet where a timeline was left is looked up there once more by replay, in the older
+ * timeline's copy of that segment and in `pg_wal` only; replay itself fetches the newer one's. Without the older copy PostgreSQL 17 ends
+ * with `FATAL: requested WAL segment … has already been removed`.
+ */
+async function layForkSegments({ container, config, restoration }: Forks): Promise<void> {
+  const { backup, target, timeline } = restoration;
+  const reader: Reader = {
+    ...{ container, data: dataFolder, scratch: "/tmp/wal" },
+    pgbackrest: (command, options = []) => pgbackrest(config, command, options),
+  };
+  const names = forkSegments(
+    branches(timeline, await readHistory(reader, timeline)),
+    parseLsn(backup.startLsn),
+    target.lsn,
+  );
+  const script =
+    'to=$1/pg_wal old=$2/pg_wal; shift 2; while read -r name; do "$@" "$name" "$to/$name" </dev/null >/dev/null 2>&1 || cp "$old/$name" "$to/$name" 2>/dev/null || true; done';
+  const values = [dataFolder, oldFolder, ...reader.pgbackrest("archive-get", ["--log-level-console=off"])];
+  await readerShell(reader, script, values, names.map((name) => `${name}\n`).join(""));
 }
 
 /** Appends settings to what `ALTER SYSTEM` wrote: of several for one name the last counts. */

@@ -23,15 +23,23 @@ export function segmentStart(name: string): bigint {
   return ((BigInt(`0x${name.slice(8, 16)}`) << 8n) + BigInt(`0x${name.slice(16)}`)) * segmentBytes;
 }
 
-/** The way from a cluster's beginning to `timeline`, from the text of its history file (empty for timeline 1). Pure. */
+/**
+ * The way from a cluster's beginning to `timeline`, from the text of its history file (empty for timeline 1). A recovery that was told to
+ * follow a timeline and ended before that one began leaves a history in which the switches go back: what was passed over is then no
+ * part of the way. Pure.
+ */
 export function branches(timeline: number, history: string): Branch[] {
-  const former = history.split("\n").flatMap((text): Branch[] => {
+  const former = history.split("\n").flatMap((text): { timeline: number; until: bigint }[] => {
     const [, number, until] = /^\s*(\d+)\s+([0-9A-Fa-f]+\/[0-9A-Fa-f]+)/.exec(text) ?? [];
     return number === undefined || until === undefined
       ? []
       : [{ timeline: Number(number), until: parseLsn(until) }];
   });
-  return [...former, { timeline, until: undefined }];
+  const way = former.map(({ timeline: number, until }, n) => ({
+    timeline: number,
+    until: former.slice(n).reduce((least, each) => (each.until < least ? each.until : least), until),
+  }));
+  return [...way, { timeline, until: undefined }];
 }
 
 /**
@@ -46,6 +54,13 @@ export function segmentsAlong(way: readonly Branch[], from: bigint, to: bigint):
     if (branch !== undefined) names.push(segmentName(branch.timeline, lsn));
   }
   return names;
+}
+
+/** The older timelines' copies of the segments in which the way forks, between two positions. Pure. */
+export function forkSegments(way: readonly Branch[], from: bigint, to: bigint): string[] {
+  return way.flatMap(({ timeline, until }) =>
+    until === undefined || until < from || until > to ? [] : [segmentName(timeline, until)],
+  );
 }
 
 /** On which timeline a position of the way lies. */

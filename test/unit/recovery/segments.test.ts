@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   branches,
+  forkSegments,
   segmentName,
   segmentsAlong,
   segmentStart,
@@ -20,6 +21,16 @@ describe("the way through timelines", () => {
     ]);
   });
 
+  it("does not lead through what a recovery to an earlier point passed over", () => {
+    const back = branches(3, "1\t0/5000100\tx\n2\t0/3879360\tbefore 0/3879360\n");
+    const at = (lsn: string): number => timelineAt(back, parseLsn(lsn));
+    assert.deepEqual([at("0/3879350"), at("0/3879360"), at("0/5000100")], [1, 3, 3]);
+    assert.deepEqual(segmentsAlong(back, parseLsn("0/2000028"), parseLsn("0/5000200")), [
+      "000000010000000000000002",
+      ...["000000030000000000000003", "000000030000000000000004", "000000030000000000000005"],
+    ]);
+  });
+
   it("takes the segment of a fork from the newer timeline, whose copy begins with the older one's", () => {
     assert.deepEqual(segmentsAlong(way, parseLsn("0/2000028"), parseLsn("0/5000200")), [
       "000000010000000000000002",
@@ -34,6 +45,15 @@ describe("the way through timelines", () => {
     assert.deepEqual(segmentsAlong(alone, parseLsn("0/5000028"), parseLsn("0/6000000")), [
       "000000010000000000000005",
     ]);
+  });
+
+  it("has the older copies of the segments it forks in", () => {
+    const names = (from: string, to: string): string[] => forkSegments(way, parseLsn(from), parseLsn(to));
+    assert.deepEqual(names("0/2000028", "0/6000000"), [
+      "000000010000000000000003",
+      "000000020000000000000005",
+    ]);
+    assert.deepEqual(names("0/4000028", "0/5000000"), []);
   });
 
   it("knows on which timeline a position lies", () => {
