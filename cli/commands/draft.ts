@@ -36,7 +36,12 @@ export function draft(program: Command): void {
 
 /** The refusal of a draft that does not lead back to the schema before. */
 export function notProven(database: string, made: Draft): Refusal {
-  const why = [...(made.failed === undefined ? [] : [made.failed]), ...made.differences, ...made.impossible];
+  const why = [
+    ...(made.elsewhere === undefined ? [] : [made.elsewhere]),
+    ...(made.failed === undefined ? [] : [made.failed]),
+    ...made.differences,
+    ...made.impossible,
+  ];
   return new Refusal({
     code: "DRAFT_UNPROVEN",
     found: `the draft for ${database} ${made.migration.version} does not lead back to the schema before:\n${why.map((line) => `  ${line}`).join("\n")}`,

@@ -39,7 +39,7 @@ export async function assertAsPlanned(
   if (trackedText(now) !== trackedText(plan.tracked)) {
     throw new Refusal({
       code: "SCHEMA_MOVED",
-      found: `${tracking} of ${plan.database} changed after the plan was made (${trackedText(plan.tracked)} then, ${trackedText(now)} now).`,
+      found: `${tracking} of ${plan.database} changed after the plan was made: new is ${only(now, plan.tracked)}, gone is ${only(plan.tracked, now)}.`,
       untouched: "Nothing was changed by this run.",
       next: "Run `pulumi up` again; find out what else migrates this database.",
     });
@@ -60,12 +60,18 @@ export async function afterEarlier(client: ClientBase, plan: DatabasePlan): Prom
   return { ...plan, tracked: (await trackedRows(client, plan.reader, columns)) ?? [] };
 }
 
-/** The rows of a tracking table as one text: the newest ones, or a count of them where there are many. */
+/** The rows of a tracking table as one text, to compare. */
 function trackedText(rows: readonly TrackedRow[]): string {
-  return (
-    rows
-      .map(({ version, success }) => (success ? version : `${version} dirty`))
-      .sort()
-      .join(" ") || "nothing"
-  );
+  return rows
+    .map(({ version, success }) => (success ? version : `${version} dirty`))
+    .sort()
+    .join(" ");
+}
+
+/** What one list of rows has and another has not: the last few, and how many more. */
+function only(these: readonly TrackedRow[], others: readonly TrackedRow[]): string {
+  const known = new Set(others.map((row) => trackedText([row])));
+  const names = these.map((row) => trackedText([row])).filter((name) => !known.has(name));
+  const shown = names.slice(-5).join(", ");
+  return names.length > 5 ? `${shown} and ${String(names.length - 5)} more` : shown || "none";
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { inTransaction, rowsOfEach } from "../database/query.ts";
 import { compareCatalogues, describeChanges } from "./catalogue/changes.ts";
 import { markOf, markSql } from "./catalogue/mark.ts";
-import { fingerprintNow, readCatalogue } from "./catalogue/read.ts";
+import { comparable, fingerprintNow, readCatalogue } from "./catalogue/read.ts";
 import type { LayoutReader } from "./layouts/layout.ts";
 import { recordedCatalogue } from "./ledger/write.ts";
 
@@ -16,6 +16,7 @@ export async function drift(client: ClientBase, reader: LayoutReader): Promise<s
   const [found, marked] = await rowsOfEach(client, [recordedSql, markSql]);
   const [recorded] = recordedRows.parse(found);
   if (recorded === undefined || recorded.mark === markOf(marked)) return [];
+  if (comparable(recorded.fingerprint) === undefined) return [];
   return inTransaction(
     client,
     async () => {

@@ -4,6 +4,7 @@ import type { Database } from "../../settings/types.ts";
 import { Refusal } from "../../settings/refusal.ts";
 import { sqlState } from "../database/errors.ts";
 import { rowOf, rowsOf, rowsOfEach } from "../database/query.ts";
+import { comparable } from "./catalogue/read.ts";
 import { layoutReader } from "./layouts/index.ts";
 import type { LayoutReader } from "./layouts/layout.ts";
 import { openBoundary } from "./ledger/boundary.ts";
@@ -195,7 +196,7 @@ async function ledgerRows(client: ClientBase): Promise<LedgerRow[]> {
     down: row.down ?? undefined,
     verify: row.verify ?? undefined,
     class: row.class,
-    fingerprintBefore: row.fingerprint_before ?? undefined,
+    fingerprintBefore: comparable(row.fingerprint_before),
     fingerprintAfter: row.fingerprint_after ?? undefined,
     release: row.release ?? undefined,
   }));

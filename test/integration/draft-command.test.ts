@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { cp, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { seedMealPlanner, sizeTimes } from "../../examples/meal-planner/seed.ts";
@@ -90,6 +91,24 @@ describe("a drafted reversal", function () {
     ]);
   });
 
+  it("says that it is not proven where the migrations lead elsewhere than when it was applied", async () => {
+    await folder.write({
+      "001_a.sql": "CREATE TABLE a (id int, x int)",
+      "002_b.sql": "ALTER TABLE a ADD COLUMN n int",
+      "rollback/002_b.sql": "ALTER TABLE a DROP COLUMN n",
+    });
+    await bring("1");
+    await sql("ALTER TABLE a DROP COLUMN x; UPDATE rollback.catalogue SET fingerprint = '', mark = ''");
+    await bring("2");
+    const made = await draft("2");
+    assert.deepEqual([made.proven, made.failed, made.differences], [false, undefined, []]);
+    assert.match(
+      made.text,
+      /NOT PROVEN:\n-- {3}the migrations before it lead to another schema than the one recorded/,
+    );
+    assert.doesNotMatch(made.text, /Proven on|brings back everything/);
+  });
+
   it("is made for a file that nothing has applied yet", async () => {
     await folder.write({
       "001_first.sql": "CREATE TABLE a (id int)",
@@ -112,6 +131,12 @@ describe("a drafted reversal", function () {
   const drop = "DROP FUNCTION f()";
   const wrapped = (tool: string, text: string) =>
     `-- +${tool} StatementBegin\n${text}\n-- +${tool} StatementEnd\n`;
+  const sha1 = (previous: string, text: string) =>
+    `sha1:${createHash("sha1")
+      .update(`${`${previous === "-" ? "" : previous}\n${text}`.trim()}\n`)
+      .digest("hex")}`;
+  const committed = (previous: string, text: string) =>
+    `--! Previous: ${previous}\n--! Hash: ${sha1(previous, text)}\n\n${text}\n`;
   const inLayouts: readonly { layout: Layout; files: Record<string, string>; version: string; to: string }[] =
     [
       {
@@ -156,6 +181,21 @@ describe("a drafted reversal", function () {
           "1_f.sql": `-- +migrate Up\n${wrapped("migrate", up)}`,
           "2_g.sql": `-- +migrate Up\n${drop};\n`,
         },
+      },
+      {
+        layout: "graphile-migrate",
+        version: "2",
+        to: "1",
+        files: {
+          "committed/000001-f.sql": committed("-", up),
+          "committed/000002-g.sql": committed(sha1("-", up), `${drop};`),
+        },
+      },
+      {
+        layout: "atlas",
+        version: "2",
+        to: "1",
+        files: { "1_f.sql": up, "2_g.sql": `${drop};`, "atlas.sum": "h1:x=\n" },
       },
       {
         layout: "sqitch",

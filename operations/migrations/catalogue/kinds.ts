@@ -25,6 +25,7 @@ export const entries: readonly Entries[] = [
     CASE WHEN relispartition THEN (SELECT 'detached' FROM pg_inherits i WHERE i.inhrelid = rel.oid AND i.inhdetachpending) END,
     CASE WHEN relrowsecurity THEN 'row security' END,
     CASE WHEN relforcerowsecurity THEN 'forced' END, CASE WHEN relreplident NOT IN ('d', 'n') THEN 'identity ' || relreplident::text END,
+    (SELECT concat_ws(' ', 'server', quote_ident(s.srvname), f.ftoptions::text) FROM pg_foreign_table f JOIN pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = rel.oid),
     CASE WHEN relkind IN ('v', 'm') THEN pg_get_viewdef(oid) END)
   FROM rel WHERE relkind IN ('r', 'p', 'f', 'v', 'm', 'c')`,
   },
@@ -39,7 +40,8 @@ export const entries: readonly Entries[] = [
     CASE WHEN a.attstorage <> t.typstorage THEN 'storage ' || a.attstorage::text END,
     CASE WHEN a.attstattarget >= 0 THEN 'statistics ' || a.attstattarget END,
     CASE WHEN a.attcompression <> '' THEN 'compression ' || a.attcompression::text END,
-    'options ' || (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\\_attver=%'), CASE WHEN NOT a.attislocal THEN 'inherited' END)
+    'options ' || (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\\_attver=%'), CASE WHEN NOT a.attislocal THEN 'inherited' END,
+    'foreign ' || a.attfdwoptions::text)
   FROM rel JOIN pg_attribute a ON a.attrelid = rel.oid AND a.attnum > 0 AND NOT a.attisdropped
   JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
   WHERE rel.relkind IN ('r', 'p', 'f', 'c') OR d.oid IS NOT NULL`,

@@ -58,6 +58,7 @@ SELECT coalesce(string_agg(catalog || mark, ' ' ORDER BY catalog COLLATE "C"), '
     ofRelation("pg_trigger", "tgrelid"),
     ofRelation("pg_rewrite", "ev_class"),
     ofRelation("pg_policy", "polrelid"),
+    ofRelation("pg_foreign_table", "ftrelid", "x.ftrelid"),
     ofRelation("pg_inherits", "inhrelid", "x.inhrelid::bigint * 4294967296 + x.inhparent::bigint"),
     ofSchema("pg_opfamily", "opfnamespace"),
     ofSchema("pg_conversion", "connamespace"),

@@ -46,13 +46,21 @@ const entryRows = z.array(
 const settings = ["SET LOCAL search_path = ''", "SET LOCAL jit = off"];
 const settingsBack = ["RESET search_path", "RESET jit"];
 
+/** Raised whenever the catalogue is described in another way: fingerprints of other formats cannot be compared. */
+const format = "2:";
+
+/** A recorded fingerprint if it can be compared with those of this program; undefined: an older one made it, or none did. */
+export function comparable(recorded: string | null): string | undefined {
+  return recorded?.startsWith(format) === true ? recorded : undefined;
+}
+
 /**
- * SHA-256 over the hashes of all entries, sorted, hex. Equal catalogues have equal fingerprints on every server, and the
+ * SHA-256 over the hashes of all entries, sorted, hex, behind the format. Equal catalogues have equal fingerprints on every server, and the
  * server can compute it as well: see `fingerprintNow`.
  */
 export function fingerprintOf(catalogue: Catalogue): string {
   const hashes = [...catalogue].map(([key, definition]) => sha256(`${key}${separator}${definition}`));
-  return sha256(hashes.sort().join(""));
+  return format + sha256(hashes.sort().join(""));
 }
 
 /** The fingerprint computed by the server, so that a large catalogue need not be fetched. Inside a transaction only. */
@@ -64,7 +72,7 @@ export async function fingerprintNow(client: ClientBase, tracking: TrackingName)
        FROM (${entries}) AS entry WHERE definition IS NOT NULL) AS hashed`,
     ...settingsBack,
   ]);
-  return z.tuple([z.object({ fingerprint: z.string() })]).parse(rows)[0].fingerprint;
+  return format + z.tuple([z.object({ fingerprint: z.string() })]).parse(rows)[0].fingerprint;
 }
 
 const separator = "\u001f";

@@ -76,6 +76,10 @@ function grants(present: ReadonlySet<string>): string {
       "SELECT 'sequence ' || q, relowner, coalesce(relacl, acldefault('s', relowner)) FROM rel WHERE relkind = 'S'",
     ],
     ["pg_proc", "SELECT 'function ' || q, proowner, coalesce(proacl, acldefault('f', proowner)) FROM fn"],
+    [
+      "pg_foreign_server",
+      "SELECT 'server ' || quote_ident(srvname), srvowner, coalesce(srvacl, acldefault('S', srvowner)) FROM pg_foreign_server",
+    ],
     ["pg_type", "SELECT 'type ' || q, typowner, coalesce(typacl, acldefault('T', typowner)) FROM typ"],
     [
       "pg_class",

@@ -18,7 +18,7 @@ const remakeable = new Set([
     "default",
     "statistics",
   ],
-  ...["function", "procedure", "aggregate", "sequence owner"],
+  ...["function", "procedure", "aggregate", "sequence owner", "foreign table"],
 ]);
 /** What PostgreSQL carries over itself when a column's type changes within its kind. */
 const carriedOver = new Set(["index", "constraint"]);
@@ -45,7 +45,8 @@ export function planOf(before: Snapshot, now: Snapshot): ChangePlan {
       const object = now.objects.get(each);
       if (object === undefined || drop.has(each)) continue;
       const generated = object.kind === "column" && own(object.attrs).text("generated") !== undefined;
-      if (!remakeable.has(object.kind) && !generated) continue;
+      const falls = object.kind === "column" && object.parent === key && drop.has(key);
+      if (!remakeable.has(object.kind) && !generated && !falls) continue;
       const foreignKey = own(object.attrs).text("references") !== undefined;
       if (!deep && carriedOver.has(object.kind) && !foreignKey) continue;
       if (object.kind === "sequence owner" && !deep) continue;

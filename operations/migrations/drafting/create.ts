@@ -39,6 +39,19 @@ export function createStatements(object: SchemaObject, around: Surroundings): st
       return [
         `CREATE TYPE ${name} AS (${around.columns.map((each) => columnText(each, undefined)).join(", ")})`,
       ];
+    case "foreign table": {
+      const its = list("foreign");
+      const columns = around.columns.map((each) => columnText(each, undefined)).join(", ");
+      // A parent or a partition of another server is rare enough to be left to a person.
+      if (list("inherits").length > 0 || flag("partition")) return undefined;
+      return [
+        `CREATE FOREIGN TABLE ${name} (${columns}) SERVER ${text("server") ?? ""}${its.length === 0 ? "" : ` OPTIONS (${its.join(", ")})`}`,
+      ];
+    }
+    case "other": {
+      const statements = list("create");
+      return statements.length === 0 ? undefined : [...statements];
+    }
     case "table":
       return tableStatements(object, around.columns);
     case "column":
@@ -116,6 +129,7 @@ export function columnText({ base, attrs, kind }: SchemaObject, expression: stri
   const identity = flag("partition") ? undefined : text("identity");
   return words(
     `${base} ${text("type") ?? ""}`,
+    own(attrs).list("foreign").length === 0 ? "" : `OPTIONS (${own(attrs).list("foreign").join(", ")})`,
     prefixed("COLLATE", text("collation")),
     generated === undefined ? "" : `GENERATED ALWAYS AS (${generated}) STORED`,
     prefixed("DEFAULT", expression),

@@ -88,7 +88,7 @@ export function difference(before: Snapshot, now: Snapshot, options: MakeOptions
   const revoked = new Set<string>();
   const trims = [...before.objects].map(([key, object]): { early: boolean; statements: string[] } => {
     const current = now.objects.get(key);
-    const stays = current !== undefined && !create.has(key) && object.kind !== "other";
+    const stays = current !== undefined && !create.has(key);
     if (!stays || inlined(before, create, object)) return { early: false, statements: [] };
     const left = (current.acl ?? []).filter(
       ({ grantee }) => !revoked.has(`${object.parent ?? ""} ${grantee}`),

@@ -44,8 +44,10 @@ export interface Draft extends ProvenDraft {
   /** File in the migrations folder, and what is to be in it. */
   readonly file: string;
   readonly content: string;
-  /** The schema was proven to come back. */
+  /** The schema was proven to come back, from the one that the migration found when it was applied. */
   readonly proven: boolean;
+  /** Why it was tried on another schema than that; undefined: it was not, as far as is known. */
+  readonly elsewhere: string | undefined;
 }
 
 interface Known {
@@ -77,7 +79,9 @@ export async function draftReversal(request: DraftRequest): Promise<Draft> {
   const up = row?.up ?? file?.up;
   if (up === undefined) throw unknownVersion(request, known);
   const name = row?.name ?? file?.name ?? "";
-  const draft = await prepared(request, known, async (scratch) => {
+  let elsewhere: string | undefined;
+  const draft = await prepared(request, known, async (scratch, why) => {
+    elsewhere = why;
     try {
       return await draftAndProve(scratch, up, positionsOf(known.captured ?? nothing));
     } catch (error) {
@@ -101,7 +105,7 @@ export async function draftReversal(request: DraftRequest): Promise<Draft> {
   const place = reader.reversalPlace(file ?? { file: `${version}_${name}.sql` });
   const text = draftText(
     { version, name },
-    draft,
+    { ...draft, elsewhere },
     understand(up, version).statements,
     statementMarkers(place),
   );
@@ -113,7 +117,12 @@ export async function draftReversal(request: DraftRequest): Promise<Draft> {
     text,
     file: place.file,
     content: placed(text, place, now),
-    proven: draft.failed === undefined && draft.differences.length === 0 && draft.impossible.length === 0,
+    elsewhere,
+    proven:
+      draft.failed === undefined &&
+      draft.differences.length === 0 &&
+      draft.impossible.length === 0 &&
+      elsewhere === undefined,
   };
 }
 
@@ -184,7 +193,7 @@ async function look({ server, database, version: wanted }: DraftRequest): Promis
 async function prepared<T>(
   request: DraftRequest,
   known: Known,
-  work: (scratch: Scratch) => Promise<T>,
+  work: (scratch: Scratch, elsewhere: string | undefined) => Promise<T>,
 ): Promise<T> {
   const { reader, ledger, version, captured, live, newest } = known;
   const { server, owner, say = () => undefined } = request;
@@ -200,25 +209,24 @@ async function prepared<T>(
   try {
     return await withScratch(scratch(known.extensions), async (found) => {
       await replay(found, request, known);
-      if (wanted !== undefined && wanted !== (await fingerprint(found))) {
-        if (from !== undefined) throw elsewhere;
-        say(
-          "The migrations before it lead to another schema than the one that was recorded; the draft is made from theirs.",
-        );
-      }
-      return work(found);
+      if (wanted === undefined || wanted === (await fingerprint(found))) return work(found, undefined);
+      if (from !== undefined) throw otherSchema;
+      return work(
+        found,
+        "the migrations before it lead to another schema than the one recorded when it was applied",
+      );
     });
   } catch (error) {
-    if (from === undefined || !(error === elsewhere || isRefusal(error, "DRAFT_HISTORY"))) throw error;
+    if (from === undefined || !(error === otherSchema || isRefusal(error, "DRAFT_HISTORY"))) throw error;
     say("The schema before it comes from what was captured when it was applied.");
     return withScratch(scratch([]), async (found) => {
       await build(found, from);
-      return work(found);
+      return work(found, undefined);
     });
   }
 }
 
-const elsewhere = new Error("the migrations lead to another schema than the recorded one");
+const otherSchema = new Error("the migrations lead to another schema than the recorded one");
 
 async function replay(scratch: Scratch, { database }: DraftRequest, known: Known): Promise<void> {
   for (const version of known.history) {

@@ -20,7 +20,7 @@ export function needs(before: Snapshot, create: ReadonlySet<string>, key: string
   const direct = new Set(before.dependencies.get(key) ?? []);
   if (object === undefined) return direct;
   const own_ = (part: SchemaObject): boolean => part.parent === key && parts.has(part.kind);
-  if (create.has(key) && (object.kind === "table" || object.kind === "composite")) {
+  if (create.has(key) && ["table", "foreign table", "composite"].includes(object.kind)) {
     for (const [partKey, part] of before.objects) {
       if (own_(part)) for (const on of before.dependencies.get(partKey) ?? []) direct.add(on);
     }
@@ -131,6 +131,7 @@ export function lossesOf(
         : []),
     ];
   }
+  if (text("type") === "server") return [`the user mappings of ${name}, which hold passwords`];
   if (kind === "sequence" && !positions.has(name))
     return [`the position of the sequence ${name}, which begins anew`];
   return [];

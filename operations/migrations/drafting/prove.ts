@@ -1,4 +1,5 @@
 import type { ClientBase } from "pg";
+import { sqlState } from "../../database/errors.ts";
 import { identifier, inTransaction } from "../../database/query.ts";
 import { compareCatalogues, describeChanges } from "../catalogue/changes.ts";
 import { readCatalogue } from "../catalogue/read.ts";
@@ -27,14 +28,23 @@ export interface ProvenDraft extends Difference {
   readonly failed: string | undefined;
 }
 
-/** Runs SQL as the owner in one transaction, as a run of this program would. */
+/** Runs SQL as the owner in one transaction, as a run of this program would; statement by statement where it would do that. */
 export async function runAsOwner({ client, owner }: Scratch, sql: string, where: string): Promise<void> {
   const { statements } = understand(sql, where);
-  await inTransaction(client, async () => {
-    await client.query(`SET LOCAL ROLE ${identifier(owner)}`);
+  const runAll = async (local: string): Promise<void> => {
+    await client.query(`SET ${local} ROLE ${identifier(owner)}`);
     for (const statement of statements) await client.query(statement.sql);
-  });
-  await client.query("RESET ALL");
+  };
+  try {
+    if (statements.some(({ outside }) => outside?.hasPlainForm === false)) await runAll("SESSION");
+    else await inTransaction(client, () => runAll("LOCAL"));
+  } catch (error) {
+    // A label of an enum that was added cannot be used before it is committed.
+    if (sqlState(error) !== "55P04") throw error;
+    await runAll("SESSION");
+  } finally {
+    await client.query("RESET ROLE; RESET ALL");
+  }
 }
 
 /**

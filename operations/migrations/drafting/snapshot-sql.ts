@@ -1,5 +1,6 @@
 import { literal } from "../../database/query.ts";
 import type { TrackingName } from "../catalogue/sql.ts";
+import { otherObjectsSql } from "./other-objects-sql.ts";
 
 /**
  * Everything that makes up the application's schema, as rows (id, kind, name, base, schema, parent, owner, attrs, comment, acl).
@@ -47,6 +48,8 @@ WITH ns AS MATERIALIZED (
   UNION ALL SELECT 'pg_class'::regclass, oid, 0, CASE WHEN relkind = 'f' THEN 'foreign table' ELSE 'table' END, q, b, ns, NULL, relowner,
     jsonb_build_object('unlogged', relpersistence = 'u', 'partitionBy', CASE WHEN relkind = 'p' THEN pg_get_partkeydef(oid) END,
       'partition', relispartition,
+      'server', (SELECT quote_ident(s.srvname) FROM pg_foreign_table f JOIN pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = rel.oid),
+      'foreign', (SELECT jsonb_agg(quote_ident(option_name) || ' ' || quote_literal(option_value) ORDER BY n) FROM pg_foreign_table f, pg_options_to_table(f.ftoptions) WITH ORDINALITY AS given (option_name, option_value, n) WHERE f.ftrelid = rel.oid),
       'inherits', (SELECT jsonb_agg(i.inhparent::regclass::text ORDER BY i.inhseqno) FROM pg_inherits i WHERE i.inhrelid = rel.oid AND NOT relispartition),
       'ofType', CASE WHEN reloftype <> 0 THEN reloftype::regtype::text END, 'options', to_jsonb(reloptions),
       'rowSecurity', relrowsecurity, 'forced', relforcerowsecurity,
@@ -66,6 +69,7 @@ WITH ns AS MATERIALIZED (
           'max', s.seqmax::text, 'cache', s.seqcache::text, 'cycle', s.seqcycle) FROM pg_depend p JOIN pg_sequence s ON s.seqrelid = p.objid
         WHERE p.classid = 'pg_class'::regclass AND p.refclassid = 'pg_class'::regclass AND p.refobjid = rel.oid AND p.refobjsubid = a.attnum AND p.deptype = 'i'),
       'storage', CASE WHEN a.attstorage <> t.typstorage THEN CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'x' THEN 'EXTENDED' ELSE 'MAIN' END END,
+      'foreign', (SELECT jsonb_agg(quote_ident(option_name) || ' ' || quote_literal(option_value) ORDER BY n) FROM pg_options_to_table(a.attfdwoptions) WITH ORDINALITY AS given (option_name, option_value, n)),
       'compression', CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END,
       'options', (SELECT jsonb_agg(o ORDER BY o) FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\\_attver=%')), a.attacl, NULL
     FROM rel JOIN pg_attribute a ON a.attrelid = rel.oid AND a.attnum > 0 AND NOT a.attisdropped JOIN pg_type t ON t.oid = a.atttypid
@@ -131,20 +135,10 @@ WITH ns AS MATERIALIZED (
         SELECT coalesce(quote_ident(r.rolname), 'PUBLIC') AS grantee, string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type) AS privileges, bool_and(a.is_grantable) AS grantable
         FROM aclexplode(d.defaclacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee WHERE a.grantee <> d.defaclrole GROUP BY 1) g)), NULL, NULL
     FROM pg_default_acl d LEFT JOIN ns ON ns.oid = d.defaclnamespace WHERE d.defaclnamespace = 0 OR ns.oid IS NOT NULL
-  UNION ALL SELECT o.class, o.oid, 0, 'other', i.type || ' ' || i.identity, i.identity, NULL, NULL, NULL, jsonb_build_object('drop', i.type || ' ' || i.identity), NULL, NULL
-    FROM (
-      SELECT 'pg_operator'::regclass AS class, o.oid FROM pg_operator o JOIN ns ON ns.oid = o.oprnamespace
-      UNION ALL SELECT 'pg_opclass'::regclass, o.oid FROM pg_opclass o JOIN ns ON ns.oid = o.opcnamespace
-      UNION ALL SELECT 'pg_opfamily'::regclass, o.oid FROM pg_opfamily o JOIN ns ON ns.oid = o.opfnamespace
-      UNION ALL SELECT 'pg_collation'::regclass, o.oid FROM pg_collation o JOIN ns ON ns.oid = o.collnamespace
-      UNION ALL SELECT 'pg_ts_config'::regclass, o.oid FROM pg_ts_config o JOIN ns ON ns.oid = o.cfgnamespace
-      UNION ALL SELECT 'pg_ts_dict'::regclass, o.oid FROM pg_ts_dict o JOIN ns ON ns.oid = o.dictnamespace
-      UNION ALL SELECT 'pg_cast'::regclass, o.oid FROM pg_cast o WHERE o.oid >= 16384
-        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_cast'::regclass AND d.objid = o.oid AND d.deptype = 'i')
-      UNION ALL SELECT 'pg_event_trigger'::regclass, o.oid FROM pg_event_trigger o
-      UNION ALL SELECT 'pg_publication'::regclass, o.oid FROM pg_publication o
-      UNION ALL SELECT 'pg_foreign_server'::regclass, o.oid FROM pg_foreign_server o
-    ) AS o CROSS JOIN LATERAL pg_identify_object(o.class, o.oid, 0) i
+  UNION ALL SELECT o.class, o.oid, 0, 'other', i.type || ' ' || i.identity, i.identity, NULL, NULL, o.owner,
+    jsonb_build_object('create', o.create, 'drop', i.type || ' ' || i.identity, 'type', i.type,
+      'grantOn', CASE i.type WHEN 'server' THEN 'FOREIGN SERVER ' || i.identity WHEN 'foreign-data wrapper' THEN 'FOREIGN DATA WRAPPER ' || i.identity END), o.acl, o.acl_kind
+    FROM (${otherObjectsSql}) AS o CROSS JOIN LATERAL pg_identify_object(o.class, o.oid, 0) i
     WHERE NOT EXISTS (SELECT FROM ext WHERE ext.classid = o.class AND ext.objid = o.oid)
 )
 SELECT o.class::regclass::text || ':' || o.oid || ':' || o.sub AS id, o.kind, o.name, o.base, o.ns AS schema, o.parent,
@@ -163,7 +157,8 @@ FROM object o`;
 
 /**
  * Who depends on whom, as pairs of ids (see `objectsSql`). What only stands for another object is given as that one: a view's
- * rule, a table's row type, an array type, what comes with a range, the index of a constraint, the sequence of an identity column, an extension's members.
+ * rule, a table's row type, an array type, what comes with a range, the index of a constraint, the sequence of an identity column, an extension's members, what
+ * a publication publishes.
  */
 export const dependenciesSql = `
 WITH ext AS MATERIALIZED (SELECT classid, objid, refobjid FROM pg_depend WHERE deptype = 'e'
@@ -179,6 +174,8 @@ WITH ext AS MATERIALIZED (SELECT classid, objid, refobjid FROM pg_depend WHERE d
     JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE a.attgenerated <> ''
   UNION ALL SELECT 'pg_type'::regclass, rngmultitypid, 'pg_type:' || rngtypid || ':0' FROM pg_range
   UNION ALL SELECT 'pg_proc'::regclass, objid, 'pg_type:' || refobjid || ':0' FROM pg_depend WHERE classid = 'pg_proc'::regclass AND refclassid = 'pg_type'::regclass AND deptype = 'i'
+  UNION ALL SELECT 'pg_publication_rel'::regclass, oid, 'pg_publication:' || prpubid || ':0' FROM pg_publication_rel
+  UNION ALL SELECT 'pg_publication_namespace'::regclass, oid, 'pg_publication:' || pnpubid || ':0' FROM pg_publication_namespace
   UNION ALL SELECT e.classid, e.objid, 'pg_extension:' || e.refobjid || ':0' FROM ext e
 )
 SELECT DISTINCT coalesce(f.id, d.classid::regclass::text || ':' || d.objid || ':' || CASE WHEN fc.relkind IN ('r', 'p', 'f', 'c') THEN d.objsubid ELSE 0 END) AS dependent,

@@ -7,7 +7,7 @@ import type { ProvenDraft } from "./prove.ts";
 /** A draft as SQL with a header that says what it is and what it cannot bring back. */
 export function draftText(
   { version, name }: Pick<Migration, "version" | "name">,
-  draft: ProvenDraft,
+  draft: ProvenDraft & { readonly elsewhere?: string | undefined },
   up: readonly ScriptStatement[],
   markers: Markers | undefined,
 ): string {
@@ -16,22 +16,26 @@ export function draftText(
     ...draft.impossible.map((key) => `${key}, which has to be written by hand`),
     ...dataOf(up),
   ];
+  const { elsewhere } = draft;
   const proof =
-    draft.failed === undefined && draft.differences.length === 0
+    draft.failed === undefined && draft.differences.length === 0 && elsewhere === undefined
       ? [
           "Proven on an empty copy of the schema: up, down, compared; up again, compared; down again, compared.",
         ]
       : [
           "NOT PROVEN:",
+          ...(elsewhere === undefined ? [] : [`  ${elsewhere}; it was tried on theirs`]),
           ...(draft.failed === undefined ? [] : [`  ${draft.failed}`]),
           ...draft.differences.map((line) => `  ${line}`),
         ];
   const header = [
     `Reversal of ${version} ${name}, drafted from what the migration changed in the catalogue. Read it before you rely on it.`,
     ...proof,
-    ...(cannot.length === 0
+    ...(cannot.length === 0 && proof.length === 1
       ? ["It brings back everything that the migration changed."]
-      : ["It does not bring back, or needs your attention:", ...cannot.map((each) => `  - ${each}`)]),
+      : cannot.length === 0
+        ? []
+        : ["It does not bring back, or needs your attention:", ...cannot.map((each) => `  - ${each}`)]),
   ];
   const comment = header.flatMap((line) => line.split("\n")).map((line) => `-- ${line}`.trimEnd());
   return `${comment.join("\n")}\n\n${draft.statements.map((sql) => bracketed(sql, markers)).join("\n")}\n`;

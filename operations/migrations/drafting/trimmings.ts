@@ -19,6 +19,8 @@ export function named({ kind, name, base, attrs }: SchemaObject): string {
     case "rule":
     case "policy":
       return `${kind.toUpperCase()} ${base} ON ${on}`;
+    case "other":
+      return name;
     default:
       return `${kind.toUpperCase()} ${name}`;
   }
@@ -84,6 +86,8 @@ function grantTarget({ kind, name, base, attrs }: SchemaObject): (privileges: st
         .map((each) => `${each} (${base})`)
         .join(", ")} ON TABLE ${table}`;
   }
+  const other = own(attrs).text("grantOn");
+  if (other !== undefined) return (privileges) => `${privileges} ON ${other}`;
   const word: Readonly<Record<string, string>> = {
     schema: "SCHEMA",
     sequence: "SEQUENCE",

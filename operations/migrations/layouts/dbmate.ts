@@ -37,6 +37,10 @@ export const dbmate: LayoutDefinition = {
         if (first === undefined) throw refuse("has no line -- migrate:up");
         if (first.direction === "down") throw refuse("has -- migrate:down before -- migrate:up");
         if (!onlyComments(cut.before)) throw refuse("has statements before -- migrate:up");
+        const unknown = cut.sections
+          .flatMap(({ options }) => options.split(/\s+/))
+          .find((option) => /^\w+:/.test(option) && !/^transaction:(true|false)$/.test(option));
+        if (unknown !== undefined) throw refuse(`has the option ${unknown}, which is not known here`);
         const ups = cut.sections.filter(({ direction }) => direction === "up");
         const downs = cut.sections.filter(({ direction }) => direction === "down");
         const up = ups.map((section) => section.text).join("\n");

@@ -97,10 +97,13 @@ async function read(
   const isSql = file.endsWith(".sql");
   const up = isSql ? await folder.text(file) : "";
   const config = folder.files.includes(`${file}.conf`) ? await folder.text(`${file}.conf`) : "";
+  const placeholders = [
+    ...new Set(/^placeholderReplacement\s*=\s*false\s*$/m.test(config) ? [] : up.match(/\$\{[^}]*\}/g)),
+  ];
   const foreign = !isSql
     ? "it is Java"
-    : /\$\{[^}]*\}/.test(up)
-      ? "it has placeholders that Flyway fills in"
+    : placeholders.length > 0
+      ? `it has placeholders that Flyway fills in: ${placeholders.slice(0, 5).join(", ")}`
       : undefined;
   return {
     version,

@@ -65,7 +65,7 @@ async function sqlFile(folder: FolderView, version: string, name: string, file: 
   if (up?.direction !== "up") throw refuse("does not begin with -- +goose Up");
   if (more.length > 0 || down?.direction === "up") throw refuse("has more than one -- +goose Up or Down");
   if (!onlyComments(cut.before)) throw refuse("has statements before -- +goose Up");
-  const variables = /^--\s*\+goose\s+ENVSUB\s+ON[^]*?\$(?:\w|\{)/im.test(text);
+  const [, variable] = /^--\s*\+goose\s+ENVSUB\s+ON[^]*?(\$(?:\w+|\{[^}]*\}))/im.exec(text) ?? [];
   return {
     version,
     name,
@@ -75,7 +75,9 @@ async function sqlFile(folder: FolderView, version: string, name: string, file: 
     verify: undefined,
     transactional: !/^--\s*\+goose\s+NO\s+TRANSACTION/im.test(text),
     checksum: checksum(up.text),
-    ...(variables ? { foreign: "it takes values from environment variables (ENVSUB)" } : {}),
+    ...(variable === undefined
+      ? {}
+      : { foreign: `it takes values from environment variables (ENVSUB): ${variable}` }),
   };
 }
 

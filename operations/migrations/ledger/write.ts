@@ -3,6 +3,7 @@ import { z } from "zod";
 import { rowOf, rowsOf } from "../../database/query.ts";
 import type { Captured } from "../drafting/captured.ts";
 import type { CatalogueChanges } from "../catalogue/changes.ts";
+import { comparable } from "../catalogue/read.ts";
 import type { Catalogue, Look } from "../catalogue/read.ts";
 import type { Migration, StepClass } from "../types.ts";
 
@@ -77,7 +78,7 @@ export async function recordCatalogue(
   );
 }
 
-/** The catalogue as the last run left it; undefined: no run yet. */
+/** The catalogue as the last run left it; undefined: no run yet, or none that this program can compare with. */
 export async function recordedCatalogue(
   client: ClientBase,
 ): Promise<{ fingerprint: string; catalogue: Catalogue } | undefined> {
@@ -86,7 +87,7 @@ export async function recordedCatalogue(
     z.object({ fingerprint: z.string(), objects: z.record(z.string(), z.string()) }),
     "SELECT fingerprint, objects FROM rollback.catalogue",
   );
-  return row === undefined
+  return row === undefined || comparable(row.fingerprint) === undefined
     ? undefined
     : { fingerprint: row.fingerprint, catalogue: new Map(Object.entries(row.objects)) };
 }

@@ -37,7 +37,7 @@ describe("goose", () => {
       "3_c.sql": "-- +goose ENVSUB ON\n-- +goose Up\nSELECT 1;\n",
     });
     assert.match(code?.foreign ?? "", /Go code/);
-    assert.match(variables?.foreign ?? "", /ENVSUB/);
+    assert.match(variables?.foreign ?? "", /ENVSUB\): \$\{REGION\}$/);
     assert.equal(none?.foreign, undefined);
   });
 
@@ -67,6 +67,11 @@ describe("golang-migrate", () => {
 });
 
 describe("sql-migrate, dbmate and node-pg-migrate", () => {
+  it("refuse an option of dbmate that they do not know", async () => {
+    const text = "-- migrate:up transaction:false lock:none\nSELECT 1;\n";
+    await assert.rejects(first("dbmate", { "1_a.sql": text }), /MIGRATION_FORMAT.*lock:none/s);
+  });
+
   it("know their options, and directions that come more than once or not at all", async () => {
     const sql = await first("sql-migrate", {
       "9_a.sql": "-- +migrate Up notransaction\nSELECT 1;\n-- +migrate Down\nSELECT 2;\n",
@@ -158,7 +163,10 @@ describe("Flyway", () => {
   });
 
   it("leaves placeholders to the tool, and refuses an undo of nothing", async () => {
-    assert.match((await first("flyway", { "V1__a.sql": "SELECT '${env}'" })).foreign ?? "", /placeholders/);
+    const given = { "V1__a.sql": "SELECT '${env}', '${env}', '${to}'" };
+    assert.match((await first("flyway", given)).foreign ?? "", /placeholders.*: \$\{env\}, \$\{to\}$/);
+    const kept = { ...given, "V1__a.sql.conf": "placeholderReplacement=false\n" };
+    assert.equal((await first("flyway", kept)).foreign, undefined);
     await assert.rejects(
       read("flyway", { "V1__a.sql": "", "U2__b.sql": "" }),
       /MIGRATION_UP_MISSING.*U2__b/s,
