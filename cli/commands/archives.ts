@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { Client } from "pg";
 import { describeArchives } from "../../operations/migrations/archives/describe.ts";
 import { listArchives } from "../../operations/migrations/archives/list.ts";
 import { ensureLedger } from "../../operations/migrations/ledger/ensure.ts";
@@ -18,10 +19,16 @@ export function archives(program: Command): void {
     .option("--json", "one JSON document on stdout", false)
     .action(async (database: string, { migration, json, ...stack }: ArchivesOptions) => {
       const { settings } = await readStack(stack);
-      const found = await asOperator(settings, database, async (client) => {
-        await ensureLedger(client);
-        return listArchives(client, migration === undefined ? {} : { migration });
-      });
-      console.log(json ? JSON.stringify(found, undefined, 2) : describeArchives(found));
+      await asOperator(settings, database, (client) => printArchives(client, { migration, json }));
     });
+}
+
+/** Prints what reversals took out of the database that `client` is connected to. */
+export async function printArchives(
+  client: Client,
+  { migration, json }: { readonly migration: string | undefined; readonly json: boolean },
+): Promise<void> {
+  await ensureLedger(client);
+  const found = await listArchives(client, migration === undefined ? {} : { migration });
+  console.log(json ? JSON.stringify(found, undefined, 2) : describeArchives(found));
 }

@@ -1,16 +1,20 @@
 import type { Command } from "commander";
 import { draftReversal, writeDraft } from "../../operations/migrations/drafting/draft.ts";
-import type { Draft } from "../../operations/migrations/drafting/draft.ts";
+import type { Draft, DraftRequest } from "../../operations/migrations/drafting/draft.ts";
 import { access } from "../../operations/plan/access.ts";
 import { ownerRole } from "../../settings/names.ts";
 import { Refusal } from "../../settings/refusal.ts";
 import { databaseNamed } from "../databases.ts";
 import { aboutStack, readStack, type StackOptions } from "../stack.ts";
 
-interface DraftOptions extends StackOptions {
+/** What is done with a draft. */
+export interface DraftGiven {
   readonly print: boolean;
   readonly unproven: boolean;
+  readonly json?: boolean;
 }
+
+type DraftOptions = StackOptions & DraftGiven;
 
 /** `rollback draft`: writes the reversal of a migration that has none, proven on a scratch database. */
 export function draft(program: Command): void {
@@ -21,17 +25,25 @@ export function draft(program: Command): void {
     .action(async (name: string, version: string, { print, unproven, ...stack }: DraftOptions) => {
       const { settings } = await readStack(stack);
       const database = databaseNamed(settings, name);
-      const made = await draftReversal({
-        server: access(settings),
-        database,
-        owner: ownerRole(database.name),
-        version,
-        say: (line) => console.error(line),
-      });
-      if (print) console.log(made.text);
-      if (!made.proven && !unproven) throw notProven(name, made);
-      if (!print) console.log(`wrote ${await writeDraft(database, made)}:\n\n${made.text}`);
+      const owner = ownerRole(database.name);
+      await printDraft({ server: access(settings), database, owner, version }, { print, unproven });
     });
+}
+
+/** Drafts a reversal and writes it, or only prints it. */
+export async function printDraft(
+  request: Omit<DraftRequest, "say">,
+  { print, unproven, json = false }: DraftGiven,
+): Promise<void> {
+  const { database } = request;
+  const made = await draftReversal({ ...request, say: (line) => console.error(line) });
+  if (print && !json) console.log(made.text);
+  if (!made.proven && !unproven) throw notProven(database.name, made);
+  if (json) {
+    const { file, text, proven, warnings, impossible } = made;
+    const written = print ? null : await writeDraft(database, made);
+    console.log(JSON.stringify({ file, written, proven, warnings, impossible, text }, undefined, 2));
+  } else if (!print) console.log(`wrote ${await writeDraft(database, made)}:\n\n${made.text}`);
 }
 
 /** The refusal of a draft that does not lead back to the schema before. */

@@ -1,29 +1,18 @@
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
-import { basename, resolve } from "node:path";
-import { isRefusal, Refusal } from "../../settings/refusal.ts";
-import { layouts } from "../../settings/types.ts";
-import type { Database, Layout } from "../../settings/types.ts";
+import { basename } from "node:path";
+import { Refusal } from "../../settings/refusal.ts";
 import { withClient } from "../../operations/database/connection.ts";
-import { placeOf } from "../../operations/database/url.ts";
-import type { Place } from "../../operations/database/url.ts";
 import { describePlan } from "../../operations/migrations/describe.ts";
 import { adoptOutside, changeOutside, planOutside } from "../../operations/migrations/outside.ts";
-import type { ChangeOptions, Outside } from "../../operations/migrations/outside.ts";
+import type { ChangeOptions } from "../../operations/migrations/outside.ts";
 import type { Way } from "../../operations/migrations/plan.ts";
 import { stateOf } from "../../operations/migrations/standing.ts";
 import type { Target } from "../../operations/migrations/target.ts";
+import { common, print, settle, told } from "../outside.ts";
+import type { Common } from "../outside.ts";
+import { kept } from "./kept.ts";
 import { planJson, resultJson, resultText, stateText } from "../migrations-report.ts";
-import { tableOption } from "../values.ts";
-
-interface Common {
-  readonly databaseUrlEnv: string;
-  readonly folder: string;
-  readonly layout?: Layout;
-  readonly tracking?: string;
-  readonly owner?: string;
-  readonly json: boolean;
-}
 
 interface Aim {
   readonly to?: string;
@@ -87,16 +76,7 @@ export function migrations(program: Command): void {
     .option("--at <version>", "where no tool has recorded it: the version; default: found out by comparing")
     .option("--despite-differences", "take that version although the schema differs", false)
     .action((options: Adopt) => told(options, () => adopt(options)));
-}
-
-function common(command: Command): Command {
-  return command
-    .requiredOption("--folder <path>", "the migrations")
-    .option("--database-url-env <name>", "environment variable that holds the connection URL", "DATABASE_URL")
-    .addOption(new Option("--layout <name>", "default: told by what is in the folder").choices(layouts))
-    .option("--tracking <table>", "the tool's own table, where it is not the tool's default", tableOption)
-    .option("--owner <role>", "role the SQL runs as; default: that of the tracking table, else the URL's")
-    .option("--json", "one JSON document on stdout, also when refused", false);
+  kept(group);
 }
 
 function aim(command: Command, sign?: string): Command {
@@ -181,21 +161,6 @@ function changeOptions(options: Change): ChangeOptions {
   };
 }
 
-function settle(options: Common): { place: Place; outside: Outside } {
-  const place = placeOf(process.env[options.databaseUrlEnv], options.databaseUrlEnv);
-  const database: Database = {
-    name: place.database,
-    migrations: resolve(options.folder),
-    layout: options.layout,
-    tracking: options.tracking,
-    keyTables: [],
-    sessions: undefined,
-    extensions: [],
-    writers: [],
-  };
-  return { place, outside: { server: place.server, database, owner: options.owner } };
-}
-
 function targetOf({ to, steps, toRelease }: Aim, way: Way): Target {
   if (to === "latest") return { newest: true };
   if (to !== undefined) return { version: to };
@@ -209,31 +174,6 @@ function targetOf({ to, steps, toRelease }: Aim, way: Way): Target {
   });
 }
 
-/** Runs a command; with --json a refusal is a document too. In both cases the words fit a command without a stack. */
-async function told(options: Common, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    const { details } = error;
-    const words = { ...details, ...(details.next === undefined ? {} : { next: withoutStack(details.next) }) };
-    if (options.json) {
-      const { code, found, untouched, next } = words;
-      console.log(JSON.stringify({ refused: { code, found, untouched, next } }, undefined, 2));
-    }
-    throw new Refusal(words);
-  }
-}
-
-/** The same advice to somebody who has no stack: what `pulumi up` does there, this command does here. */
-function withoutStack(text: string): string {
-  return text
-    .replaceAll("run `pulumi up` again", "run this command again")
-    .replaceAll("Run `pulumi up` again", "Run this command again")
-    .replaceAll("Run `pulumi up`:", "Run it again:")
-    .replaceAll(/(Set|in) rollback:databases → \S+ → layout( to|:)?/g, "$1 --layout");
-}
-
 function stopped(): Refusal {
   return new Refusal({
     code: "SCHEMA_STOPPED",
@@ -241,10 +181,6 @@ function stopped(): Refusal {
     untouched: "The transaction was rolled back; the database is as it was before this run.",
     next: `Run ${basename(process.argv[1] ?? "rollback")} migrations status to see where it stands.`,
   });
-}
-
-function print(options: Common, json: unknown, text: () => string): void {
-  console.log(options.json ? JSON.stringify(json, undefined, 2) : text());
 }
 
 function whole(text: string): number {

@@ -1,15 +1,20 @@
 import { randomUUID } from "node:crypto";
 import type { Command } from "commander";
+import type { Client } from "pg";
 import { describeArchives } from "../../operations/migrations/archives/describe.ts";
 import { pruneArchives } from "../../operations/migrations/archives/prune.ts";
 import { asOperator } from "../databases.ts";
 import { aboutStack, readStack, type StackOptions } from "../stack.ts";
 import { requireSome, wholeDays } from "../values.ts";
 
-interface PruneOptions extends StackOptions {
-  readonly olderThan?: number;
+/** What is removed, and whether. */
+export interface PruneGiven {
+  readonly olderThan?: number | undefined;
   readonly dryRun: boolean;
+  readonly json?: boolean;
 }
+
+type PruneOptions = StackOptions & PruneGiven;
 
 const dayMs = 86_400_000;
 
@@ -23,13 +28,22 @@ export function prune(program: Command): void {
       const { olderThan, dryRun, ...stack } = given;
       requireSome(program, ids, olderThan, "archives by number, or --older-than DAYS");
       const { settings } = await readStack(stack);
-      const filter = {
-        ...(ids.length === 0 ? {} : { ids }),
-        ...(olderThan === undefined ? {} : { before: new Date(Date.now() - olderThan * dayMs) }),
-      };
-      const removed = await asOperator(settings, database, (client) =>
-        pruneArchives(client, filter, { run: randomUUID(), dryRun }),
-      );
-      console.log(`${dryRun ? "would remove" : "removed"} ${removed.length}:\n${describeArchives(removed)}`);
+      await asOperator(settings, database, (client) => printPruned(client, ids, { olderThan, dryRun }));
     });
+}
+
+/** Removes archives from the database that `client` is connected to, and prints which. */
+export async function printPruned(
+  client: Client,
+  ids: readonly string[],
+  { olderThan, dryRun, json = false }: PruneGiven,
+): Promise<void> {
+  const filter = {
+    ...(ids.length === 0 ? {} : { ids }),
+    ...(olderThan === undefined ? {} : { before: new Date(Date.now() - olderThan * dayMs) }),
+  };
+  const removed = await pruneArchives(client, filter, { run: randomUUID(), dryRun });
+  const text = (): string =>
+    `${dryRun ? "would remove" : "removed"} ${removed.length}:\n${describeArchives(removed)}`;
+  console.log(json ? JSON.stringify(removed, undefined, 2) : text());
 }

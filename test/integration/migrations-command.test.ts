@@ -123,4 +123,35 @@ describe("rollback migrations, on a database without a stack", function () {
     const { code, said } = await rollback("down", "--steps", "1");
     assert.deepEqual([code, /SCHEMA_OF_STACK/.test(said)], [1, true]);
   });
+
+  it("drafts what has no reversal; lists, puts back and removes what reversals took", async () => {
+    await folder.write({ "2_price.down.sql": undefined });
+    assert.equal((await rollback("up", "--to", "2")).code, 0);
+    const drafted = await rollback("draft", "2");
+    const draft = z
+      .object({ written: z.string(), proven: z.boolean(), text: z.string() })
+      .parse(drafted.json);
+    assert.deepEqual(
+      [drafted.code, draft.proven, draft.written],
+      [0, true, join(folder.path, "2_price.down.sql")],
+    );
+    assert.match(draft.text, /DROP COLUMN price/);
+    await sql("INSERT INTO items VALUES (1, 2.5), (2, 7)");
+    assert.equal((await rollback("down", "--steps", "1")).code, 0);
+    const listed = z.array(z.object({ id: z.string(), source: z.string(), rows: z.number() }));
+    const archives = async () => listed.parse((await rollback("archives")).json);
+    assert.deepEqual(await archives(), [{ id: "1", source: "public.items", rows: 2 }]);
+    await sql("ALTER TABLE items ADD price numeric");
+    assert.equal((await rollback("restore")).code, 2);
+    assert.equal((await rollback("restore", "1")).code, 0);
+    assert.deepEqual((await sql("SELECT price FROM items ORDER BY id")).rows, [
+      { price: "2.5" },
+      { price: "7" },
+    ]);
+    assert.equal((await rollback("prune", "1")).code, 0);
+    assert.deepEqual(await archives(), []);
+    const unknown = await rollback("prune", "1");
+    assert.deepEqual(unknown.code, 1);
+    assert.match(JSON.stringify(unknown.json), /rollback migrations archives --folder/);
+  });
 });
