@@ -8,7 +8,10 @@ export interface CompiledTarget {
   readonly inclusive: boolean;
   /** Last transaction that is kept; undefined: none since the base backup. */
   readonly last: Ending | undefined;
-  /** When the last transaction that ended at all before it did so; undefined: none did. */
+  /**
+   * What the server will name as the time of the last transaction's end when it is paused there; undefined: none. The record at an
+   * inclusive target is replayed, but its time not taken note of (`recoveryStopsAfter`).
+   */
   readonly lastTime: string | undefined;
   /** Committed transactions that are not kept, oldest first. */
   readonly lost: readonly Ending[];
@@ -57,7 +60,7 @@ export function compileTarget(
   return {
     ...place,
     last: kept.at(-1),
-    lastTime: last?.time,
+    lastTime: (place.inclusive && at === last ? endings[cut.kept - 2] : last)?.time,
     lost: endings.slice(cut.kept).filter(({ committed }) => committed),
   };
 }

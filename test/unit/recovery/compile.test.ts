@@ -55,7 +55,11 @@ describe("a target", () => {
   });
 
   it("that keeps everything becomes the last end, inclusive, as no record follows an exclusive one", () => {
-    assert.equal(compiled({ kind: "time", time: "2026-11-25 06:26:06.909225+00" }), "0/38798A8 inclusive");
+    const last = { kind: "time", time: "2026-11-25 06:26:06.909225+00" } as const;
+    assert.equal(compiled(last), "0/38798A8 inclusive");
+    const outcome = compileTarget(last, parseWal(wal, 1), base);
+    // Paused behind an inclusive target, PostgreSQL names the end before it.
+    assert.equal("lastTime" in outcome && outcome.lastTime, "2026-11-25 06:26:06.908254");
   });
 
   it("does not keep a first phase that came after it", () => {
