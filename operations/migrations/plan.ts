@@ -49,7 +49,7 @@ export interface DatabasePlan {
   /** Whether an earlier run recorded the catalogue, so that changes by hand can be told. */
   readonly recorded: boolean;
   /** A step outside of a transaction that an earlier run left half-way: finished, or given up where nothing of it is done. */
-  readonly boundary?: Boundary;
+  readonly boundary?: Boundary | undefined;
   /** Partitions that its first step finishes detaching, with their schemas; see `detach.ts`. */
   readonly halfDetached?: readonly string[] | undefined;
   readonly notes: readonly PlanNote[];

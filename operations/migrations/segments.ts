@@ -50,6 +50,10 @@ function piecesOf(plan: DatabasePlan): Piece[] {
   return groups.map((steps, number): Piece => {
     const was = applied;
     applied = after(applied, steps);
+    const [alone] = steps.filter((step) => step.alone !== undefined);
+    const { boundary } = plan;
+    // What an earlier run has done of one step says nothing of another that is committed by itself, too.
+    const resumes = boundary?.version === alone?.version && boundary?.direction === alone?.direction;
     const restores = lastReversal !== undefined && steps.includes(lastReversal);
     const piece: DatabasePlan = {
       ...plan,
@@ -59,10 +63,11 @@ function piecesOf(plan: DatabasePlan): Piece[] {
       applied: was,
       expected: restores ? plan.expected : undefined,
       halfDetached: number === 0 ? plan.halfDetached : undefined,
+      boundary: resumes ? boundary : undefined,
       verify: restores ? plan.verify : undefined,
       ...(number === 0 ? {} : { adopt: [], gone: [], createTracking: false }),
     };
-    return { piece, alone: steps[0]?.alone === undefined ? undefined : steps[0] };
+    return { piece, alone };
   });
 }
 

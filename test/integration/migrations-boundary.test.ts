@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { ClientBase } from "pg";
 import { close } from "../../operations/database/connection.ts";
 import { changeSchema } from "../../operations/migrations/change.ts";
 import type { CarryOutOptions, SchemaResult } from "../../operations/migrations/carry-out.ts";
@@ -173,6 +174,24 @@ describe("steps that cannot run in a transaction", function () {
     assert.ok(captured?.objects.some(({ kind, base }) => kind === "column" && base === "name"));
     assert.ok(captured?.gone.some((key) => key.includes("plates")));
     assert.deepEqual(await databases.sql("app", "SELECT FROM rollback.boundary"), []);
+  });
+
+  it("goes on with the step that was cut short, and begins the next one of its kind at its own beginning", async () => {
+    await bring("1");
+    // Of 002 everything is done but closing it; 003 to 004 are still to come, and 003 is committed by itself as well.
+    const stop = new Error("stopped");
+    const guard = async (client: ClientBase): Promise<void> => {
+      const { rows } = await client.query(
+        "SELECT FROM rollback.event WHERE kind = 'boundary' AND details ->> 'done' = '3'",
+      );
+      if (rows.length > 0) throw stop;
+    };
+    await assert.rejects(bring("4", { guard }), /SCHEMA_BOUNDARY.*after 3 of 3/s);
+    await bring("4");
+    assert.equal(await head(), "4");
+    assert.deepEqual(await databases.sql("app", "SELECT course FROM meals WHERE id = 1"), [
+      { course: "side" },
+    ]);
   });
 
   it("finds and removes the INVALID index that a killed run left, and gives the step up when it is not wanted", async () => {
