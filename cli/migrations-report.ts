@@ -23,6 +23,9 @@ export function planJson(plan: SchemaPlan): object {
       class: step.class,
       source: step.source,
       locks: strongestLocks([step.script]).map(({ table, mode }) => ({ table: showName(table), mode })),
+      works: step.script.statements.flatMap(({ works, line }) =>
+        works.map(({ table, how }) => ({ table: showName(table), how, line })),
+      ),
       destroys: step.script.statements.flatMap(({ losses }) =>
         losses.map((loss) => ({
           ...loss,

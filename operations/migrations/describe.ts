@@ -41,7 +41,7 @@ function headline(plan: DatabasePlan): string {
 
 function stepTable(plan: DatabasePlan, sizes: ReadonlyMap<string, TableSize>): string {
   const table = new Table({
-    head: ["", "migration", "class", "locks", "data destroyed (archived)"],
+    head: ["", "migration", "class", "locks", "whole tables", "data destroyed (archived)"],
     style: { head: [], border: [], compact: true },
   });
   for (const step of plan.steps) {
@@ -52,10 +52,23 @@ function stepTable(plan: DatabasePlan, sizes: ReadonlyMap<string, TableSize>): s
       `${step.version} ${step.name}`,
       step.class,
       lockLines(step).join("\n"),
+      workLines(step, sizes).join("\n"),
       kept.join("\n"),
     ]);
   }
   return table.toString();
+}
+
+/** Tables of which every row is written or read while they are locked. */
+function workLines(step: Step, sizes: ReadonlyMap<string, TableSize>): string[] {
+  const lines = step.script.statements.flatMap(({ works }) =>
+    works.map(({ table, how }) => {
+      const size = sizes.get(quoteName(table));
+      const of = size === undefined ? "" : ` (${bytes(size.bytes)})`;
+      return `${showName(table)}: ${how === "rewrites" ? "rewritten" : "scanned"}${of}`;
+    }),
+  );
+  return [...new Set(lines)];
 }
 
 function lossesOf(step: Step): Loss[] {

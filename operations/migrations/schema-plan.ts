@@ -24,6 +24,9 @@ import { besides, detachedBy, halfDetached, withFinalized } from "./detach.ts";
 import { freshConnections } from "./sessions.ts";
 import type { Lend } from "./sessions.ts";
 import { loadParser } from "./sql/parse.ts";
+import type { Work } from "./sql/work.ts";
+import { workFacts, worksIn, withWork } from "./work-facts.ts";
+import type { WorkFact } from "./work-facts.ts";
 import { preparedTransactions } from "./two-phase.ts";
 import type { Observed, TableName } from "./types.ts";
 
@@ -31,7 +34,7 @@ import type { Observed, TableName } from "./types.ts";
 export interface SchemaPlan {
   readonly release: string;
   readonly databases: readonly DatabasePlan[];
-  /** Sizes of tables that the plan destroys or overwrites, by database and quoted name. */
+  /** Sizes of tables that the plan destroys, overwrites, rewrites or scans, by database and quoted name. */
   readonly sizes: ReadonlyMap<string, ReadonlyMap<string, TableSize>>;
 }
 
@@ -48,6 +51,8 @@ export interface Observer {
   sizes(database: Database, tables: readonly TableName[]): Promise<Map<string, TableSize>>;
   /** Those of the tables that exist, and whose they are; `owner` is the role that migrations run as. */
   relations(database: Database, owner: string, tables: readonly TableName[]): Promise<Relation[]>;
+  /** What the catalogue says of works, in their order. */
+  works(database: Database, works: readonly Work[]): Promise<WorkFact[]>;
   /** What runs when tables are written to or the schema is changed. */
   programs(database: Database, written: readonly TableName[]): Promise<ProgramFacts>;
 }
@@ -92,7 +97,10 @@ export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPl
     const drifted = observed.ledger === undefined ? Promise.resolve([]) : request.observe.drift(database);
     drifted.catch(() => undefined);
     await nextTurn();
-    const plan = planDatabase({ files, observed, wanted, owner, reader, way: request.way });
+    const asWritten = planDatabase({ files, observed, wanted, owner, reader, way: request.way });
+    const works = worksIn(asWritten);
+    const plan =
+      works.length === 0 ? asWritten : withWork(asWritten, await request.observe.works(database, works));
     await refuseTables(plan, database, request.observe);
     const noted = withAside(await inSegments(plan, database, request), aside);
     planned.push({ database, plan: withDrift(noted, await drifted, request), observed });
@@ -105,7 +113,7 @@ export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPl
   refuseTwoPhase(together.map(({ plan, observed }) => ({ plan, ...observed })));
   const sizes = new Map<string, ReadonlyMap<string, TableSize>>();
   for (const { database, plan } of planned) {
-    const tables = destroyed(plan);
+    const tables = [...destroyed(plan), ...worksIn(plan).map(({ table }) => table)];
     const found = tables.length === 0 ? undefined : await request.observe.sizes(database, tables);
     if (found !== undefined) sizes.set(database.name, found);
     if (request.limits !== undefined) refuseBeyond(plan, found ?? new Map<string, never>(), request.limits);
@@ -138,6 +146,7 @@ export function observerOver(lend: Lend): Observer {
       lend(database.name, async (client) => halfDetached(client, await layoutReader(database), partitions)),
     relations: (database, owner, tables) =>
       lend(database.name, (client) => relationsOf(client, owner, tables)),
+    works: (database, works) => lend(database.name, (client) => workFacts(client, works)),
     programs: (database, written) => lend(database.name, (client) => programFacts(client, written)),
   };
 }

@@ -4,6 +4,8 @@ import type { Lock } from "./locks.ts";
 import { lossesOf } from "./losses.ts";
 import type { Loss } from "./losses.ts";
 import type { TableName } from "../types.ts";
+import { worksOf } from "./work.ts";
+import type { Work } from "./work.ts";
 import { parseScript, withoutKeyword } from "./parse.ts";
 import { hindrancesOf } from "./preparing.ts";
 import type { Hindered } from "./preparing.ts";
@@ -27,6 +29,8 @@ export interface ScriptStatement {
   readonly line: number;
   readonly locks: readonly Lock[];
   readonly losses: readonly Loss[];
+  /** What it does to whole tables, as far as its text tells; in a plan: as the catalogue tells. */
+  readonly works: readonly Work[];
   /** Why its effect cannot be known from its text. */
   readonly opaque: string | undefined;
   /** Whether it may put rows into a table, or give a table another name: what was known to be empty may not be any more. */
@@ -166,6 +170,7 @@ function described(
     line,
     locks: locksOf(node),
     losses: lossesOf(node),
+    works: worksOf(node),
     opaque: opaqueness(node),
     fills: fills(node),
     hindrances: hindrancesOf(node),
