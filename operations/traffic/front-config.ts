@@ -108,13 +108,16 @@ function endpoint(address: string, port: number): string {
   return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** Names of variables are shared by everything that nginx serves: hence the id in each. */
+/**
+ * Whether a request was sent is told by its bytes: a connection over TCP that is refused has a time of connecting, too.
+ * Names of variables are shared by everything that nginx serves: hence the id in each.
+ */
 function maps(id: string): string {
   return `\
 map $http_upgrade $rollback_${id}_connection { default upgrade; "" close; }
 map $http_host $rollback_${id}_host { default $http_host; "" $host; }
 map $http_x_forwarded_proto $rollback_${id}_proto { default $http_x_forwarded_proto; "" $scheme; }
-map $upstream_connect_time $rollback_${id}_unsent { default ""; "~^[-, :]*$" 1; }
+map $upstream_bytes_sent $rollback_${id}_unsent { default ""; "" 1; "~^[-0, :]*$" 1; }
 `;
 }
 
