@@ -1,16 +1,15 @@
-import { createServer, type Server as HttpServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
-import { execa, ExecaError } from "execa";
+import { deliver, type Alert } from "../../operations/monitor/alert.ts";
 import { lookAt } from "../../operations/monitor/look.ts";
-import { prometheusText } from "../../operations/monitor/metrics.ts";
-import { giveTryBack, takeTry } from "../../operations/monitor/once.ts";
+import { prometheusText, watchText } from "../../operations/monitor/metrics.ts";
+import { serveMetrics } from "../../operations/monitor/serve.ts";
+import { pauseAfter, withNews, type Told, type Trouble } from "../../operations/monitor/told.ts";
 import { verdictOn, type Verdict } from "../../operations/monitor/verdict.ts";
-import { access, applicationName } from "../../operations/plan/access.ts";
-import { writeLive } from "../../operations/stack-file/live.ts";
 import { stackLabel } from "../../settings/names.ts";
 import { aboutStack, readStack, type ConfiguredStack, type StackOptions } from "../stack.ts";
 import { wholeNumber } from "../values.ts";
+import { goBack } from "../way-back.ts";
 
 interface MonitorOptions extends StackOptions {
   readonly once: boolean;
@@ -18,9 +17,28 @@ interface MonitorOptions extends StackOptions {
   readonly interval: number;
   readonly window: number;
   readonly metrics?: number;
+  readonly metricsAddress: string;
   readonly webhookEnv?: string;
   readonly alertCommand?: string;
 }
+
+/** What a look has come to. */
+interface Outcome {
+  /** `project/stack`. */
+  readonly stack: string;
+  /** What somebody has to be told; undefined: nothing is wrong that was not mended. */
+  readonly trouble: Trouble | undefined;
+  readonly wentBack: string | undefined;
+  /** There is a way back to go, and another run is under way. */
+  readonly postponed: boolean;
+  readonly metrics: string;
+}
+
+type Done = Pick<Outcome, "trouble" | "wentBack" | "postponed">;
+const nothing: Done = { trouble: undefined, wentBack: undefined, postponed: false };
+
+/** After so many looks in a row that failed, that is an alert of its own. */
+const worrying = 3;
 
 /** `rollback monitor`: watches the live releases, takes up a pending way back once, and alerts where it must not. */
 export function monitor(program: Command): void {
@@ -30,116 +48,155 @@ export function monitor(program: Command): void {
     .option("--watch-only", "alert, never go back", false)
     .option("--interval <seconds>", "time between two looks", wholeNumber, 15)
     .option("--window <seconds>", "how much of the router's log counts", wholeNumber, 60)
-    .option("--metrics <port>", "serve Prometheus metrics on this port of 127.0.0.1", wholeNumber)
+    .option("--metrics <port>", "serve Prometheus metrics on this port", wholeNumber)
+    .option("--metrics-address <address>", "the address to serve them at", "127.0.0.1")
     .option("--webhook-env <name>", "environment variable with the URL to POST alerts to, as JSON")
-    .option("--alert-command <file>", "executable that gets each alert on its standard input")
-    .action(async (options: MonitorOptions) => {
-      const metrics = { text: "" };
-      const server = options.metrics === undefined ? undefined : serve(options.metrics, metrics);
-      try {
-        await watch(options, metrics);
-      } finally {
-        server?.close();
-      }
+    .option("--alert-command <file>", "executable that gets each alert on its standard input, as JSON")
+    .action(async (options: MonitorOptions, command: Command) => {
+      const { webhookEnv: variable } = options;
+      if (variable !== undefined && !process.env[variable])
+        command.error(`error: --webhook-env names ${variable}, which is not set`);
+      if (options.once) await lookOnce(options);
+      else await watch(options);
     });
 }
 
-function serve(port: number, metrics: { readonly text: string }): HttpServer {
-  return createServer((_, response) => {
-    response.setHeader("content-type", "text/plain; version=0.0.4");
-    response.end(metrics.text);
-  }).listen(port, "127.0.0.1");
+async function lookOnce(options: MonitorOptions): Promise<void> {
+  const { stack, trouble, wentBack, postponed } = await look(options);
+  const { waiting } = withNews({ trouble: undefined, waiting: [] }, { trouble, wentBack }, about(stack));
+  await tell(options, waiting);
+  if (trouble !== undefined || postponed) process.exitCode = 1;
+  else console.log(wentBack === undefined ? "all is well" : "went back");
 }
 
-async function watch(options: MonitorOptions, metrics: { text: string }): Promise<void> {
-  let alerted = "";
-  for (;;) {
-    // Read anew each time: a deploy changes it.
-    const stack = await readStack(options);
-    const seen = await lookAt(stack.settings, options.window, (line) => console.error(line));
-    const verdict: Verdict = seen === undefined ? unknown : verdictOn(seen.look);
-    const live = new Map(stack.settings.live.map(({ release, weight }) => [release, weight]));
-    metrics.text = prometheusText({
+/** Looks again and again until it is told to stop. A look that fails is reported and tried again, ever less often. */
+async function watch(options: MonitorOptions): Promise<void> {
+  const stopping = untilStopped();
+  let measured = "";
+  let failures = 0;
+  let stack = options.stack ?? "the stack";
+  let told: Told = { trouble: undefined, waiting: [] };
+  const text = (): string => `${measured}${watchText({ failures, undelivered: told.waiting.length })}`;
+  const { metrics: port, metricsAddress: address } = options;
+  const server = port === undefined ? undefined : await serveMetrics({ address, port }, text);
+  try {
+    while (!stopping.aborted) {
+      try {
+        const seen = await look(options);
+        ({ stack, metrics: measured } = seen);
+        failures = 0;
+        told = withNews(told, seen, about(stack));
+      } catch (error) {
+        failures += 1;
+        const why = error instanceof Error ? error.message : String(error);
+        console.error(`look failed, ${failures} in a row: ${why}`);
+        const trouble = { about: "looks fail", message: `Nothing is watched: ${why}` };
+        if (failures >= worrying) told = withNews(told, { trouble, wentBack: undefined }, about(stack));
+      }
+      told = { ...told, waiting: await tell(options, told.waiting) };
+      await sleep(pauseAfter(failures, options.interval * 1000), undefined, { signal: stopping }).catch(
+        (error: unknown) => {
+          if (!stopping.aborted) throw error;
+        },
+      );
+    }
+  } finally {
+    server?.closeAllConnections();
+    server?.close();
+  }
+}
+
+/** One look, and going back if that is what it comes to. The stack is read anew each time: a deploy changes it. */
+async function look(options: MonitorOptions): Promise<Outcome> {
+  const stack = await readStack(options);
+  const { settings } = stack;
+  const seen = await lookAt(settings, options.window, (line) => console.error(line));
+  const verdict: Verdict = seen === undefined ? unknown : verdictOn(seen.look);
+  const live = new Map(settings.live.map(({ release, weight }) => [release, weight]));
+  const done = await carryOut(options, stack, seen?.look.run, live, verdict);
+  return {
+    stack: stackLabel(settings),
+    ...done,
+    metrics: prometheusText({
       attempts: seen?.attempts ?? [],
       live,
       pending: seen?.look.pending !== undefined,
-      alerting: verdict.kind !== "well",
-    });
-    const message = await carryOut(options, stack, seen?.look.run, live, verdict);
-    // The same trouble is told once, not at every look.
-    if (message !== undefined && message !== alerted) await alert(options, stack, message);
-    alerted = message ?? "";
-    if (options.once) {
-      if (message !== undefined) process.exitCode = 1;
-      else console.log(verdict.kind === "well" ? "all is well" : "went back");
-      return;
-    }
-    await sleep(options.interval * 1000);
-  }
+      alerting: done.trouble !== undefined,
+    }),
+  };
 }
 
 const unknown: Verdict = {
   kind: "alert",
+  about: "nothing is known",
   reason: "PostgreSQL does not answer, or no run was ever finished",
   because: "nothing is known of the stack",
 };
 
-/** Goes back where the verdict says so; returns what somebody has to be told, undefined when there is nothing. */
+/** Goes back where the verdict says so; returns what somebody has to be told. */
 async function carryOut(
   { watchOnly, configFile }: MonitorOptions,
-  { settings, file, folder }: ConfiguredStack,
+  stack: ConfiguredStack,
   run: string | undefined,
   live: ReadonlyMap<string, number>,
   verdict: Verdict,
-): Promise<string | undefined> {
-  if (verdict.kind === "well") return undefined;
-  const byHand = `To type: rollback decide --stack ${settings.stack}; then change rollback:live and run pulumi up.`;
-  if (verdict.kind === "alert") return `${verdict.reason}. Not gone back: ${verdict.because}. ${byHand}`;
-  const [first] = settings.databases.keys();
-  if (watchOnly || run === undefined || first === undefined) return `${verdict.reason}. ${byHand}`;
-  const server = access(settings);
-  const session = { applicationName: applicationName(settings) };
-  if (!(await takeTry(server, first, run, session))) return undefined;
-  if (!(await writeLive(file, live, verdict.to)))
-    return `${verdict.reason}. Not gone back: ${file} could not be changed. ${byHand}`;
-  console.error(`going back to ${[...verdict.to.keys()].join(", ")}: ${verdict.reason}`);
-  const given = configFile === undefined ? [] : ["--config-file", file];
-  const args = ["up", "--yes", "--skip-preview", "--non-interactive", "--stack", settings.stack, ...given];
-  try {
-    await execa("pulumi", args, {
-      cwd: folder,
-      stdin: "ignore",
-      stdout: ["inherit", "pipe"],
-      stderr: ["inherit", "pipe"],
-    });
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof ExecaError)) throw error;
-    if (/currently locked|update is already in progress/i.test(String(error.stderr) + String(error.stdout))) {
-      await writeLive(file, verdict.to, live);
-      await giveTryBack(server, first, run, session);
-      return undefined;
-    }
-    return `${verdict.reason}. The way back failed; ${file} names ${[...verdict.to.keys()].join(", ")}. To type: pulumi up --stack ${settings.stack}`;
+): Promise<Done> {
+  if (verdict.kind === "well") return nothing;
+  const name = stack.settings.stack;
+  const { reason } = verdict;
+  const alert = (message: string, because = ""): Done => ({
+    ...nothing,
+    trouble: { about: `${verdict.about} ${because}`, message },
+  });
+  const byHand = `To type: rollback decide --stack ${name}; then change rollback:live and run pulumi up.`;
+  if (verdict.kind === "alert")
+    return alert(`${reason}. Not gone back: ${verdict.because}. ${byHand}`, verdict.because);
+  if (watchOnly || run === undefined) return alert(`${reason}. ${byHand}`);
+  const target = [...verdict.to.keys()].join(", ");
+  console.error(`going back to ${target}: ${reason}`);
+  const { kind } = await goBack({
+    ...{ stack, run, from: live, to: verdict.to, otherFile: configFile !== undefined },
+    say: (line) => console.error(line),
+  });
+  switch (kind) {
+    case "gone":
+      return { ...nothing, wentBack: `went back to ${target}: ${reason}` };
+    case "not now":
+      console.error("another run is under way: the way back is left for a later look");
+      return { ...nothing, postponed: true };
+    case "file unchanged":
+      return alert(`${reason}. Not gone back: ${stack.file} could not be changed. ${byHand}`, kind);
+    case "failed":
+      return alert(
+        `${reason}. The way back failed; ${stack.file} names ${target}. To type: pulumi up --stack ${name}`,
+        kind,
+      );
   }
 }
 
-async function alert(options: MonitorOptions, { settings }: ConfiguredStack, message: string): Promise<void> {
-  console.error(`ALERT ${message}`);
-  const body = JSON.stringify({ stack: stackLabel(settings), message });
-  const url = options.webhookEnv === undefined ? undefined : process.env[options.webhookEnv];
-  try {
-    if (url !== undefined)
-      await fetch(url, {
-        method: "POST",
-        body,
-        headers: { "content-type": "application/json" },
-        signal: AbortSignal.timeout(10_000),
-      });
-    if (options.alertCommand !== undefined)
-      await execa(options.alertCommand, [], { input: body, timeout: 60_000, stdout: "ignore" });
-  } catch {
-    // Its message could hold the URL, which may be secret.
-    console.error("the alert could not be delivered");
+function about(stack: string): Pick<Alert, "stack" | "at"> {
+  return { stack, at: new Date().toISOString() };
+}
+
+/** Tells what waits; returns what did not arrive. */
+async function tell(options: MonitorOptions, waiting: readonly Alert[]): Promise<Alert[]> {
+  const webhook = options.webhookEnv === undefined ? undefined : process.env[options.webhookEnv];
+  const left: Alert[] = [];
+  for (const alert of waiting) {
+    console.error(`${alert.kind === "alert" ? "ALERT" : alert.kind}: ${alert.message}`);
+    const why = await deliver(alert, { webhook, command: options.alertCommand });
+    if (why.length === 0) continue;
+    console.error(`the alert could not be delivered: ${why.join("; ")}`);
+    left.push(alert);
   }
+  return left;
+}
+
+/** Aborted by the first SIGTERM or SIGINT: what is under way is finished, then the command ends. A second one ends it at once. */
+function untilStopped(): AbortSignal {
+  const stopping = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.once(signal, () => stopping.abort());
+  }
+  return stopping.signal;
 }

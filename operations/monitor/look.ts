@@ -58,6 +58,7 @@ export async function lookAt(
       pending: wayBack?.reason,
       checks: judgeAttempts(attempts, judged, settings.safety),
       target: known ? target : undefined,
+      live: new Map(settings.live.map(({ release: name, weight }) => [name, weight])),
       back:
         known && release !== undefined && now !== undefined
           ? await measureWayBack(settings, world, now, release)

@@ -41,3 +41,28 @@ export function prometheusText({ attempts, live, pending, alerting }: Measured):
     "",
   ].join("\n");
 }
+
+/** The text about the monitor itself. */
+export function watchText({
+  failures,
+  undelivered,
+}: {
+  /** Looks in a row that failed. */
+  readonly failures: number;
+  readonly undelivered: number;
+}): string {
+  const gauge = (name: string, help: string, value: number): string[] => [
+    `# HELP ${name} ${help}`,
+    `# TYPE ${name} gauge`,
+    `${name} ${value}`,
+  ];
+  return [
+    ...gauge(
+      "rollback_looks_failed",
+      "Looks in a row that failed; the other metrics are of the last one that did not.",
+      failures,
+    ),
+    ...gauge("rollback_alerts_undelivered", "Alerts that have not arrived yet.", undelivered),
+    "",
+  ].join("\n");
+}

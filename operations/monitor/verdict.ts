@@ -13,15 +13,23 @@ export interface Look {
   readonly checks: readonly Check[];
   /** Weights to go back to; undefined: nothing is on record, or it left the catalogue. */
   readonly target: ReadonlyMap<string, number> | undefined;
+  /** Weights of the stack file. */
+  readonly live: ReadonlyMap<string, number>;
   readonly back: WayBackFacts | undefined;
   /** A way back has been tried for this run. */
   readonly tried: boolean;
 }
 
+/** `about` names the trouble without its figures, which are others at each look. */
 export type Verdict =
   | { readonly kind: "well" }
-  | { readonly kind: "go back"; readonly reason: string; readonly to: ReadonlyMap<string, number> }
-  | { readonly kind: "alert"; readonly reason: string; readonly because: string };
+  | {
+      readonly kind: "go back";
+      readonly about: string;
+      readonly reason: string;
+      readonly to: ReadonlyMap<string, number>;
+    }
+  | { readonly kind: "alert"; readonly about: string; readonly reason: string; readonly because: string };
 
 /** Pure: goes back once, never from a rollback, and never where that is refused or takes data out of service. */
 export function verdictOn(look: Look): Verdict {
@@ -29,16 +37,19 @@ export function verdictOn(look: Look): Verdict {
   const reason =
     look.pending ?? bad.map(({ what, found, wrong }) => `${what}: ${found}: ${wrong.join(", ")}`).join("; ");
   if (reason === "") return { kind: "well" };
+  const about = look.pending ?? bad.map(({ what, wrong }) => `${what}: ${wrong.join(", ")}`).join("; ");
   const against = objection(look);
   return against === undefined && look.target !== undefined
-    ? { kind: "go back", reason, to: look.target }
-    : { kind: "alert", reason, because: against ?? "there is nothing to go back to" };
+    ? { kind: "go back", about, reason, to: look.target }
+    : { kind: "alert", about, reason, because: against ?? "there is nothing to go back to" };
 }
 
-function objection({ tried, pending, kind, target, back }: Look): string | undefined {
+function objection({ tried, pending, kind, target, live, back }: Look): string | undefined {
   if (tried) return "a way back was tried for this run already";
   if (pending === undefined && kind === "rollback") return "the last run was a rollback itself";
   if (target === undefined || back === undefined) return "there is nothing on record to go back to";
+  if (live.size === target.size && [...target].every(([release, weight]) => live.get(release) === weight))
+    return "what it would go back to is in the stack file already, and was not proven";
   if (back.refused !== undefined) return `it would be refused: ${back.refused}`;
   if (back.archived.length > 0) return `it would take data out of service: ${back.archived.join(", ")}`;
   return undefined;

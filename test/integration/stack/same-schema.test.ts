@@ -9,38 +9,12 @@ import { switchTo } from "../../support/load-report.ts";
 import { askStack, assertServes, dumpsOf, runningReleases } from "../../support/stack-checks.ts";
 import { changedResources, linesOf } from "../../support/stack-events.ts";
 import { assertUnharmed, heldFor, underLoad } from "../../support/stack-load.ts";
+import { withHealthDeadline, withoutReload, withSmokeScript } from "../../support/stack-changes.ts";
 import { createStack, type Config, type ScratchStack } from "../../support/stack.ts";
 
 /** Resources of the engine that stand for something in Docker; effects and roles are not among them. */
 function containersIn(names: readonly string[] | undefined): string[] {
   return (names ?? []).filter((name) => /-(1\.\d|postgres|door|router)|^(postgres|door|router)$/.test(name));
-}
-
-/** A target that is not healthy within 8 s instead of a minute has failed. */
-function impatient(config: Config): Config {
-  const services = z.record(z.string(), z.looseObject({})).parse(config["rollback:services"]);
-  const changed = Object.entries(services).map(
-    ([name, service]) => [name, { ...service, healthDeadline: "8s" }] as const,
-  );
-  return { ...config, "rollback:services": Object.fromEntries(changed) };
-}
-
-function withScript(config: Config, script: string): Config {
-  const { "meal-planner": planner, ...others } = z
-    .record(z.string(), z.looseObject({}))
-    .parse(config["rollback:services"]);
-  return {
-    ...config,
-    "rollback:services": { ...others, "meal-planner": { ...planner, smokeScript: script } },
-  };
-}
-
-function withoutReload(config: Config): Config {
-  const { "meal-planner": planner, ...others } = z
-    .record(z.string(), z.looseObject({}))
-    .parse(config["rollback:services"]);
-  const rest = Object.entries(planner ?? {}).filter(([key]) => key !== "reload" && key !== "expectLog");
-  return { ...config, "rollback:services": { ...others, "meal-planner": Object.fromEntries(rest) } };
 }
 
 /** The planner's port in its own containers, and a loop that asks it of the router. */
@@ -88,7 +62,7 @@ describe("changes that leave the schema as it is", function () {
   this.timeout(180_000);
   let stack: ScratchStack;
   const configure = (options: StackOptions): Promise<void> =>
-    stack.configure({ safety: { bake: "1s" }, ...options }, impatient);
+    stack.configure({ safety: { bake: "1s" }, ...options }, (config) => withHealthDeadline(config, "8s"));
 
   before(async () => {
     stack = await createStack();
@@ -132,7 +106,7 @@ describe("changes that leave the schema as it is", function () {
       await chmod(script, 0o755);
       await stack.configure(
         { live: { "1.2.3": 100 }, standby: ["1.2.1"], safety: { bake: "1s" } },
-        (config) => withScript(config, script),
+        (config) => withSmokeScript(config, script),
       );
       const { output } = await stack.up({ expectFailure: true });
       assert.match(output, /smoke script.*1\.2\.3 tried.*WRONG: exit code 1/);
@@ -162,7 +136,7 @@ describe("changes that leave the schema as it is", function () {
       const former = await readFile(file(), "utf8");
       await stack.configure(
         { live: { "1.2.3": 100 }, standby: ["1.2.1"], safety: { bake: "1s" } },
-        (config) => withScript(config, path.join(stack.folder, "smoke.sh")),
+        (config) => withSmokeScript(config, path.join(stack.folder, "smoke.sh")),
       );
       const other = path.join(stack.folder, "project", "night.yaml");
       await rename(file(), other);

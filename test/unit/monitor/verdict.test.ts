@@ -17,6 +17,7 @@ const look: Look = {
   pending: undefined,
   checks: [{ what: "bake 1.2.1", found: "60 requests", wrong: ["more than 5 % errors"] }],
   target: new Map([["1.2.0", 100]]),
+  live: new Map([["1.2.1", 100]]),
   back,
   tried: false,
 };
@@ -38,6 +39,23 @@ describe("the monitor", () => {
   it("goes back once, and never from a rollback", () => {
     assert.match(because({ tried: true }), /tried/);
     assert.match(because({ kind: "rollback" }), /rollback itself/);
+  });
+
+  it("does not try again what the stack file names already: a way back that failed leaves one pending itself", () => {
+    assert.match(
+      because({ pending: "not proven", live: new Map([["1.2.0", 100]]) }),
+      /in the stack file already/,
+    );
+  });
+
+  it("names a trouble without its figures, so that the same is not told at every look", () => {
+    const verdicts = ["60 requests", "61 requests"].map((found) =>
+      verdictOn({ ...look, tried: true, checks: [{ what: "bake 1.2.1", found, wrong: ["too slow"] }] }),
+    );
+    assert.deepEqual(
+      verdicts.map((verdict) => verdict.kind === "alert" && verdict.about),
+      ["bake 1.2.1: too slow", "bake 1.2.1: too slow"],
+    );
   });
 
   it("does not go where it would be worse", () => {
