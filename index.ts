@@ -25,17 +25,22 @@ Error.stackTraceLimit = 0;
 const preflight = effect(hooks, "preflight", {});
 const net = network(hooks, { dependsOn: preflight });
 const flags = flagsVolume(hooks, { dependsOn: preflight });
-const gateway = new Gateway("gateway", { hooks, network: net, flags, after: [preflight] });
 const cacheServers = caches(hooks, net, { dependsOn: preflight });
+const created = new ReleaseContainers("containers", { hooks, network: net, flags, after: [preflight] });
+// Whoever listens on the stack's ports and has its data makes room when everything that can be made before is there.
+const room =
+  settings.takeover === undefined
+    ? preflight
+    : effect(hooks, "takeover", { dependsOn: [...cacheServers, created] });
+const gateway = new Gateway("gateway", { hooks, network: net, flags, after: [room] });
 // An nginx of the user's gets the stack's file once there is a door that it can pass requests on to.
 const reachable =
   context.front === undefined ? gateway.parts : effect(hooks, "front", { dependsOn: gateway.parts });
 const flagged = effect(hooks, "flags", { dependsOn: reachable });
-const created = new ReleaseContainers("containers", { hooks, network: net, flags, after: [preflight] });
 
 // A server that keeps running is brought up to date before anybody waits; one that has to stop is fenced first.
 const backup = effect(hooks, "backup", { dependsOn: preflight });
-const running = context.change.serverStops.length === 0 ? databaseServer(hooks, net, [preflight]) : undefined;
+const running = context.change.serverStops.length === 0 ? databaseServer(hooks, net, [room]) : undefined;
 const prepared = [
   backup,
   flagged,

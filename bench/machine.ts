@@ -16,7 +16,7 @@ export interface Machine {
 
 /** Describes this machine; PostgreSQL is that of the project's own image. */
 export async function describeMachine(toolchain: Toolchain): Promise<Machine> {
-  const postgres = await docker(["run", "--rm", "rollback-postgres:17", "postgres", "--version"]);
+  const postgres = await docker(["run", "--rm", "rollback-postgres:17.1", "postgres", "--version"]);
   return {
     cores: availableParallelism(),
     memory: totalmem(),

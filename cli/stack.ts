@@ -47,9 +47,7 @@ export async function readStack(options: StackOptions): Promise<ConfiguredStack>
   const file = path.resolve(folder, options.configFile ?? `Pulumi.${stack.split("/").at(-1) ?? stack}.yaml`);
   const given = options.configFile === undefined ? [] : ["--config-file", file];
   const json = await pulumi(["config", "--json", "--show-secrets", "--stack", stack, ...given], folder);
-  const project = z
-    .object({ name: z.string() })
-    .parse(parse(await readFile(projectFile(folder), "utf8"))).name;
+  const project = await projectName(folder);
   const own = Object.entries(configuration.parse(JSON.parse(json))).flatMap(([key, entry]) =>
     key.startsWith(namespace) ? [{ key: key.slice(namespace.length), ...entry }] : [],
   );
@@ -61,6 +59,51 @@ export async function readStack(options: StackOptions): Promise<ConfiguredStack>
     folder,
   });
   return { settings, file, folder };
+}
+
+/** Where a stack's file is to be made, for a stack that has no configuration yet. */
+export interface StackPlace {
+  readonly project: string;
+  readonly stack: string;
+  /** Absolute path of the stack file, which need not exist. */
+  readonly file: string;
+  /** Absolute folder of `Pulumi.yaml`. */
+  readonly folder: string;
+}
+
+/** Finds it as `readStack` does, without reading it. Throws Refusals `PULUMI_MISSING`, `PROJECT_MISSING`, `STACK_UNREADABLE`. */
+export async function stackPlace(options: StackOptions): Promise<StackPlace> {
+  const folder = await projectFolder(path.resolve(options.cwd ?? "."));
+  const stack = options.stack ?? (await pulumi(["stack", "--show-name"], folder)).trim();
+  const short = stack.split("/").at(-1) ?? stack;
+  return {
+    project: await projectName(folder),
+    stack: short,
+    file: path.resolve(folder, options.configFile ?? `Pulumi.${short}.yaml`),
+    folder,
+  };
+}
+
+/**
+ * Lets Pulumi encrypt a secret into the stack file. Its value goes in over standard input: arguments can be read by every user
+ * of the machine. Throws the Refusal `STACK_UNREADABLE`, also when there is no such stack.
+ */
+export async function setSecret(
+  { stack, folder, file }: StackPlace,
+  name: string,
+  value: string,
+): Promise<void> {
+  const path = `rollback:secrets.${name}`;
+  await pulumi(
+    ["config", "set", "--secret", "--path", path, "--stack", stack, "--config-file", file],
+    folder,
+    value,
+  );
+}
+
+async function projectName(folder: string): Promise<string> {
+  const content: unknown = parse(await readFile(projectFile(folder), "utf8"));
+  return z.object({ name: z.string() }).parse(content).name;
 }
 
 const namespace = "rollback:";
@@ -92,9 +135,12 @@ async function projectFolder(start: string): Promise<string> {
 }
 
 /** Standard output of `pulumi`. Never shown with its arguments' values: what it prints here may be secret. */
-async function pulumi(args: readonly string[], cwd: string): Promise<string> {
+async function pulumi(args: readonly string[], cwd: string, input?: string): Promise<string> {
   try {
-    const { stdout } = await execa("pulumi", [...args, "--non-interactive"], { cwd, stdin: "ignore" });
+    const { stdout } = await execa("pulumi", [...args, "--non-interactive"], {
+      cwd,
+      ...(input === undefined ? { stdin: "ignore" as const } : { input }),
+    });
     return stdout;
   } catch (error) {
     if (!(error instanceof ExecaError)) throw error;

@@ -43,3 +43,24 @@ export function requireSome(
     `error: ${wrong === undefined ? `name ${what}` : `${wrong} is not the number of an archive`}`,
   );
 }
+
+/** Collects an option that may be given several times. */
+export function collectTexts(text: string, before: readonly string[]): readonly string[] {
+  return [...before, text];
+}
+
+/** Collects an option of the form `name=value` that may be given several times. */
+export function collectPairs(text: string, before: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const at = text.indexOf("=");
+  if (at < 1 || at === text.length - 1) throw new InvalidArgumentError("of the form name=value");
+  return new Map([...before, [text.slice(0, at), text.slice(at + 1)]]);
+}
+
+/** As `collectPairs`, with a port behind each name. */
+export function collectPorts(text: string, before: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  const [[name, value] = ["", ""]] = collectPairs(text, new Map());
+  const port = Number(value);
+  if (!/^\d+$/.test(value) || port < 1 || port > 65535)
+    throw new InvalidArgumentError("a port is 1 to 65535");
+  return new Map([...before, [name, port]]);
+}

@@ -74,12 +74,18 @@ export class Cluster extends pulumi.ComponentResource {
     );
   }
 
-  /** Data outlives the stack: a volume is never deleted by it. */
+  /** Data outlives the stack: a volume is never deleted by it. One that was there before has whatever labels it has. */
   private volume(hooks: Hooks, kind: string, name: string, dependsOn: pulumi.Resource[]): docker.Volume {
     return new docker.Volume(
       name,
       { name, labels: labels(hooks.context.settings, "volume", { volume: kind }) },
-      { parent: this, dependsOn, retainOnDelete: true, hooks: hooks.before("infrastructure") },
+      {
+        parent: this,
+        dependsOn,
+        retainOnDelete: true,
+        ignoreChanges: ["labels", "driver", "driverOpts"],
+        hooks: hooks.before("infrastructure"),
+      },
     );
   }
 

@@ -1,6 +1,7 @@
 import * as postgresql from "@pulumi/postgresql";
 import * as pulumi from "@pulumi/pulumi";
 import type { Hooks } from "../hooks/index.ts";
+import type { TakeoverState } from "../operations/takeover/state.ts";
 import { operatorRole, ownerRole } from "../settings/names.ts";
 import type { Database } from "../settings/types.ts";
 import type { Cluster } from "./cluster.ts";
@@ -91,8 +92,7 @@ export class Databases extends pulumi.ComponentResource {
 
   /** A role that owns things and so outlives the stack together with them. */
   private keeper(name: string, args: postgresql.RoleArgs): postgresql.Role {
-    const { server } = this.hooks.context.world;
-    const exists = server.answers && server.observation.roles.has(name);
+    const exists = this.willExist(name, ({ roles }) => roles);
     return this.inTurn(
       new postgresql.Role(
         name,
@@ -104,8 +104,15 @@ export class Databases extends pulumi.ComponentResource {
 
   /** A database that is there already, such as one on an adopted volume, is imported, never created over. */
   private importDatabase(name: string): pulumi.CustomResourceOptions {
-    const { server } = this.hooks.context.world;
-    return server.answers && server.observation.databases.has(name) ? { import: name } : {};
+    return this.willExist(name, ({ databases }) => databases) ? { import: name } : {};
+  }
+
+  /** Whether something is in the server, or in data that is taken over before its turn comes; a preview finds neither yet. */
+  private willExist(name: string, kind: (found: Found) => { has(name: string): boolean }): boolean {
+    const { server, takeover } = this.hooks.context.world;
+    if (server.answers) return kind(server.observation).has(name);
+    if (takeover?.server === undefined || pulumi.runtime.isDryRun()) return false;
+    return kind(found(takeover.server)).has(name);
   }
 
   private options(): pulumi.CustomResourceOptions {
@@ -121,4 +128,17 @@ export class Databases extends pulumi.ComponentResource {
     this.last = [resource];
     return resource;
   }
+}
+
+interface Found {
+  readonly roles: { has(name: string): boolean };
+  readonly databases: { has(name: string): boolean };
+}
+
+/** What taking over leaves in a server that was somebody else's. */
+function found({ facts, versions }: NonNullable<TakeoverState["server"]>): Found {
+  return {
+    roles: new Set([...facts.roles, ...[...versions.keys()].map(ownerRole)]),
+    databases: new Set(facts.databases.map(({ name }) => name)),
+  };
 }

@@ -21,7 +21,7 @@ export async function giveUp(context: RunContext, effect: EffectName, cause: unk
     return [
       "Requests go on to what was serving, which runs on the schema as it is now; `pulumi up` finishes.",
     ];
-  if (lease === undefined || notes.switched) return [];
+  if (lease === undefined || notes.switched) return afterTakeover(context);
   delete notes.lease;
   try {
     if (await isOvertaken(context, cause)) {
@@ -50,6 +50,15 @@ export async function giveUp(context: RunContext, effect: EffectName, cause: unk
       ...(cause instanceof Error ? [] : [String(cause)]),
     ];
   }
+}
+
+/** Nobody serves when a run fails that has just taken over. */
+function afterTakeover({ settings, world, done }: RunContext): string[] {
+  if (settings.takeover === undefined || !done.has("takeover") || world.takeover === undefined) return [];
+  const { server, containers } = settings.takeover;
+  return [
+    `${[server, ...containers].join(", ")} are stopped and kept. \`pulumi up\` goes on from here; docs/adopting.md tells the way back to them.`,
+  ];
 }
 
 /** Whether the stack belongs to a later run by now, whose roles and gate are not this one's to change. */

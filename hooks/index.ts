@@ -13,6 +13,7 @@ import { preflight } from "./preflight.ts";
 import { ready } from "./ready.ts";
 import { recovery } from "./recovery.ts";
 import { schema } from "./schema.ts";
+import { takeover } from "./takeover.ts";
 import { traffic } from "./traffic.ts";
 import { verification } from "./verification.ts";
 
@@ -31,6 +32,7 @@ export function registerHooks(context: RunContext): Hooks {
     context,
     effects: {
       preflight: register(preflight),
+      takeover: register(takeover),
       backup: register(backup),
       front: register(front),
       fence: register(fence),

@@ -1,6 +1,7 @@
 /** The runbook, in its order. A name is part of the state: never rename one. */
 export const effectNames = [
   "preflight",
+  "takeover",
   "backup",
   "front",
   "fence",

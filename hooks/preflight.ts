@@ -11,7 +11,9 @@ import { describePlan } from "../operations/migrations/describe.ts";
 import { checkLive } from "../operations/plan/live.ts";
 import { instanceName, removeInstance } from "../operations/recovery/instance.ts";
 import { checkMove, describeMove } from "../operations/recovery/move.ts";
+import { refuseOtherSchema } from "../operations/takeover/describe.ts";
 import { leaveFront, tryFront } from "../operations/traffic/front.ts";
+import { operatorRole } from "../settings/names.ts";
 import { claim, claimRouter } from "./claim.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition, EffectRun } from "./effect.ts";
@@ -34,6 +36,7 @@ async function check({ context, say }: EffectRun): Promise<void> {
   for (const line of describeChange(world, change, because)) say(line);
   if (world.move !== undefined) for (const line of describeMove(world.move)) say(line);
   checkBeforeAnything(settings, world, desired);
+  if (world.takeover !== undefined) refuseOtherSchema(desired.schema, world.takeover);
   const missing = missingCapacity(settings, world, desired);
   checkCapacity(settings, missing);
   for (const line of describeCapacity(missing)) say(`fewer containers than now: ${line}`);
@@ -61,7 +64,8 @@ async function open(context: RunContext): Promise<void> {
   const recovering = instanceName(settings);
   if (world.containers.some(({ name }) => name === recovering)) await removeInstance(recovering);
   if (world.gateway.mode !== "absent") await claimRouter(context);
-  if (!world.server.answers) return;
+  // What this run finds of somebody else's making has no place yet for what is put on record, and nobody to own it.
+  if (!world.server.answers || !world.server.observation.roles.has(operatorRole)) return;
   const existing = existingDatabases(context);
   await claim(context, existing);
   const [first] = settings.databases.keys();

@@ -10,7 +10,9 @@ import type { Backup, Cluster, Database, Release, Service, Settings } from "./ty
 
 /** Rooms without mistakes. */
 type Complete = {
-  readonly [Room in keyof Rooms]: Room extends "recovery" ? Rooms[Room] : Exclude<Rooms[Room], undefined>;
+  readonly [Room in keyof Rooms]: Room extends "recovery" | "takeover"
+    ? Rooms[Room]
+    : Exclude<Rooms[Room], undefined>;
 };
 
 export function assemble(raw: RawConfiguration, rooms: Complete): Settings {
@@ -44,6 +46,7 @@ export function assemble(raw: RawConfiguration, rooms: Complete): Settings {
     safety: rooms.safety,
     secrets: secretsFrom(new Map(Object.entries(rooms.secrets))),
     platform: rooms.platform,
+    takeover: rooms.takeover,
   };
 }
 

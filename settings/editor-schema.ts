@@ -10,6 +10,7 @@ import { recovery } from "./rooms/recovery.ts";
 import { releases } from "./rooms/releases.ts";
 import { safety } from "./rooms/safety.ts";
 import { services } from "./rooms/services.ts";
+import { takeover } from "./rooms/takeover.ts";
 import { shorthand } from "./shapes.ts";
 
 const mapOf = ({ key, entry }: { key: z.ZodString; entry: z.ZodType }) => z.record(key, entry);
@@ -31,6 +32,7 @@ const stackFile = z.looseObject({
     "rollback:safety": safety,
     "rollback:secrets": ciphertexts,
     "rollback:platform": platform,
+    "rollback:takeover": takeover.optional(),
   }),
 });
 

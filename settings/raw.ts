@@ -12,6 +12,7 @@ import { releases } from "./rooms/releases.ts";
 import { safety } from "./rooms/safety.ts";
 import { secrets } from "./rooms/secrets.ts";
 import { services } from "./rooms/services.ts";
+import { takeover } from "./rooms/takeover.ts";
 import { read } from "./shapes.ts";
 
 /** The stack's configuration below `rollback:` as it comes from Pulumi. */
@@ -29,7 +30,7 @@ export interface RawConfiguration {
 /** The keys of the contract, in its order. */
 export const roomNames = [
   ...["releases", "live", "standby", "services", "databases", "cluster"],
-  ...["recovery", "gateway", "caches", "safety", "secrets", "platform"],
+  ...["recovery", "gateway", "caches", "safety", "secrets", "platform", "takeover"],
 ] as const;
 
 /** A mapping whose entries were parsed one by one. */
@@ -40,7 +41,7 @@ export interface Entries<Value> {
   readonly valid: ReadonlyMap<string, Value>;
 }
 
-/** Everything parsed, before it is checked against one another; undefined: had mistakes (or, of `recovery`, is not there). */
+/** Everything parsed, before it is checked against one another; undefined: had mistakes (or, of `recovery` and `takeover`, is not there). */
 export type Rooms = ReturnType<typeof readRooms>["rooms"];
 
 /** Parses every room. The result is complete when there are no problems. */
@@ -74,6 +75,7 @@ export function readRooms(raw: RawConfiguration) {
     safety: one("safety", safety),
     secrets: one("secrets", secrets),
     platform: one("platform", platform),
+    takeover: one("takeover", takeover.optional()),
   };
   return { rooms, problems };
 }

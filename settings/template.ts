@@ -1,11 +1,19 @@
-/** Templates in environment values: `${release}`, `${database.url}`, `${services.NAME.url}`, `${caches.NAME.url}`; `$${` is a plain `${`. */
+/**
+ * Templates in environment values: `${release}`, and addresses, whole or in parts: `${database.url}`, `${services.NAME.url}`,
+ * `${caches.NAME.url}`; `.host`, `.port` of each; `.name`, `.user`, `.password` of the database. `$${` is a plain `${`.
+ */
+
+const addressParts = ["url", "host", "port"] as const;
+const databaseParts = [...addressParts, "name", "user", "password"] as const;
+export type AddressPart = (typeof addressParts)[number];
+export type DatabasePart = (typeof databaseParts)[number];
 
 export type TemplatePiece =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "release" }
-  | { readonly kind: "database" }
-  | { readonly kind: "service"; readonly name: string }
-  | { readonly kind: "cache"; readonly name: string }
+  | { readonly kind: "database"; readonly part: DatabasePart }
+  | { readonly kind: "service"; readonly name: string; readonly part: AddressPart }
+  | { readonly kind: "cache"; readonly name: string; readonly part: AddressPart }
   /** Something between `${` and `}` that means nothing; undefined: a `${` without its `}`. */
   | { readonly kind: "unknown"; readonly expression: string | undefined };
 
@@ -40,8 +48,10 @@ export function fillTemplate(
 function reference(expression: string, closed: boolean): TemplatePiece {
   if (!closed) return { kind: "unknown", expression: undefined };
   if (expression === "release") return { kind: "release" };
-  if (expression === "database.url") return { kind: "database" };
-  const [, room, name] = /^(services|caches)\.([^.]+)\.url$/.exec(expression) ?? [];
-  if (room === undefined || name === undefined) return { kind: "unknown", expression };
-  return { kind: room === "services" ? "service" : "cache", name };
+  const ofDatabase = databaseParts.find((part) => expression === `database.${part}`);
+  if (ofDatabase !== undefined) return { kind: "database", part: ofDatabase };
+  const [, room, name, last] = /^(services|caches)\.([^.]+)\.([a-z]+)$/.exec(expression) ?? [];
+  const part = addressParts.find((each) => each === last);
+  if (room === undefined || name === undefined || part === undefined) return { kind: "unknown", expression };
+  return { kind: room === "services" ? "service" : "cache", name, part };
 }

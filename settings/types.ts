@@ -30,6 +30,16 @@ export interface Settings {
   readonly safety: Safety;
   readonly secrets: Secrets;
   readonly platform: "docker";
+  /** What ran before this stack and is taken over by its first run; undefined: nothing. */
+  readonly takeover: Takeover | undefined;
+}
+
+/** Containers of somebody else's making that the stack takes the place of. They are stopped, and kept. */
+export interface Takeover {
+  /** The PostgreSQL server that uses the volume of `rollback:cluster`. */
+  readonly server: string;
+  /** Services, proxies and caches beside it. */
+  readonly containers: readonly string[];
 }
 
 export interface Release {

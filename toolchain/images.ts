@@ -10,7 +10,7 @@ import { CHECKOUT } from "./machine.ts";
 
 /** An image that is made here from a folder with a Dockerfile. */
 export interface ImageSpec {
-  /** Name and tag, for example `rollback-postgres:17`. */
+  /** Name and tag, for example `rollback-postgres:17.1`. */
   readonly tag: string;
   /** Absolute path of the build context. */
   readonly folder: string;
@@ -23,7 +23,7 @@ export const CONTENT_LABEL = "rollback.content";
 
 /** The images every stack needs: the cluster, the two parts of the gateway, the cache. */
 export const stackImages: readonly ImageSpec[] = [
-  { tag: "rollback-postgres:17", folder: path.join(CHECKOUT, "images/postgres") },
+  { tag: "rollback-postgres:17.1", folder: path.join(CHECKOUT, "images/postgres") },
   { tag: "rollback-gateway:3", folder: path.join(CHECKOUT, "images/gateway") },
   { tag: "rollback-redis:8", folder: path.join(CHECKOUT, "images/redis") },
 ];

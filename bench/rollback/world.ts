@@ -65,7 +65,7 @@ export async function makeWorld(report: Report): Promise<World> {
   const server: Server = { host: "127.0.0.1", port, user: "postgres", password, ssl: "disable" };
   const first = ["-e", "PG_INIT=allow", "-e", `PG_SCRAM=${scramVerifier(password, name)}`];
   const database = ["-p", `127.0.0.1:${port}:5432`, "--shm-size", "256m", "-v", "/var/lib/postgresql/data"];
-  await run(postgres, ...database, ...first, "rollback-postgres:17");
+  await run(postgres, ...database, ...first, "rollback-postgres:17.1");
   await waitUntilReady(server, 120_000, () => undefined);
   await createDatabase(server);
   const databaseUrl = `postgresql://postgres:${password}@${postgres}:5432/meal_planner`;

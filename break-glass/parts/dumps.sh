@@ -62,7 +62,7 @@ server_from_dump() { # DUMP VOLUME
   docker run -d --name "$name" --label "rollback.stack=$stack" --label rollback.part=break-glass-postgres \
     --restart unless-stopped --stop-signal SIGINT --shm-size 256m ${net:+--network "$net" --ip "$(free_address "$net")"} \
     -v "$volume:/var/lib/postgresql/data" -v "$source:/var/lib/dumps" -e PG_INIT=allow \
-    -e "PG_SCRAM=SCRAM-SHA-256\$4096:$(random 16)\$$(random 32):$(random 32)" "${image:-rollback-postgres:17}" >/dev/null
+    -e "PG_SCRAM=SCRAM-SHA-256\$4096:$(random 16)\$$(random 32):$(random 32)" "${image:-rollback-postgres:17.1}" >/dev/null
   server=$name
   for _ in $(seq 120); do
     docker exec "$name" pg_isready -q -U postgres 2>/dev/null && break

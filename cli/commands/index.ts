@@ -4,6 +4,7 @@ import { archives } from "./archives.ts";
 import { backup } from "./backup.ts";
 import { decide } from "./decide.ts";
 import { draft } from "./draft.ts";
+import { init } from "./init.ts";
 import { migrations } from "./migrations.ts";
 import { monitor } from "./monitor.ts";
 import { prune } from "./prune.ts";
@@ -17,6 +18,7 @@ export type Register = (program: Command) => void;
 
 /** Every command, in the order in which the help lists them. */
 export const commands: readonly Register[] = [
+  init,
   status,
   verification,
   decide,

@@ -128,7 +128,7 @@ function databases(migrations: string): StackConfiguration["rollback:databases"]
 
 function cluster({ ports, volumes, settings }: StackOptions): StackConfiguration["rollback:cluster"] {
   return {
-    image: "rollback-postgres:17",
+    image: "rollback-postgres:17.1",
     volume: volumes?.data ?? "pgdata-1",
     port: ports?.postgres ?? 5432,
     ...(settings && { settings }),

@@ -30,6 +30,8 @@ export interface HelperRequest {
   readonly repository: DumpRepository;
   /** Server as seen from inside a container; undefined where nothing is dumped, only looked at. */
   readonly server: Server | undefined;
+  /** Docker network on which the server is; undefined: the default one. */
+  readonly network?: string | undefined;
   /** Beginning of the container's name, and its labels. */
   readonly prefix: string;
   readonly labels?: Readonly<Record<string, string>>;
@@ -57,12 +59,13 @@ export async function withHelper<T>(
 /** Arguments for docker; pure. */
 export function helperArguments(
   container: string,
-  { image, repository, labels = {} }: HelperRequest,
+  { image, repository, network, labels = {} }: HelperRequest,
 ): string[] {
   const source = "volume" in repository ? repository.volume : repository.folder;
   return [
     ...["run", "-d", "--rm", "--name", container, "-u", "postgres", "--entrypoint", "sleep"],
     ...Object.entries(labels).flatMap(([name, value]) => ["--label", `${name}=${value}`]),
+    ...(network === undefined ? [] : ["--network", network]),
     ...["--add-host", "host.docker.internal:host-gateway", "-v", `${source}:${dumpsFolder}`, image, "86400"],
   ];
 }

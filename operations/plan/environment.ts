@@ -1,7 +1,7 @@
 import { loginRole } from "../../settings/names.ts";
 import { stackNames } from "../../settings/stack-names.ts";
 import { rolePassword } from "../../settings/secrets.ts";
-import { fillTemplate } from "../../settings/template.ts";
+import { fillTemplate, type AddressPart, type DatabasePart } from "../../settings/template.ts";
 import type { Service, Settings } from "../../settings/types.ts";
 
 /** Where the flags of a container lie inside it. */
@@ -39,25 +39,34 @@ function filledIn(settings: Settings, service: Service, release: string, templat
       case "release":
         return release;
       case "database":
-        return databaseUrl(settings, service, release);
+        return databaseParts(settings, service, release)[piece.part];
       case "cache":
-        return `redis://${names.cache(piece.name)}:6379`;
+        return address("redis", names.cache(piece.name), 6379)[piece.part];
       case "service":
         // Calls between services take the router's inner listener, which is never held: a drain would wait for itself.
-        return `http://${names.router}:${settings.services.get(piece.name)?.port ?? 0}`;
+        return address("http", names.router, settings.services.get(piece.name)?.port ?? 0)[piece.part];
     }
   });
 }
 
+function address(scheme: string, host: string, port: number): Readonly<Record<AddressPart, string>> {
+  return { url: `${scheme}://${host}:${port}`, host, port: String(port) };
+}
+
 /** How a service of a release reaches its database: by a login role of its own, so that the database can tell releases apart. */
-function databaseUrl(settings: Settings, service: Service, release: string): string {
+function databaseParts(
+  settings: Settings,
+  service: Service,
+  release: string,
+): Readonly<Record<DatabasePart, string>> {
   const { cluster } = settings;
-  const database = service.database ?? "";
-  const role = loginRole(database, release);
-  const password = rolePassword(settings.secrets, role);
-  const at =
+  const name = service.database ?? "";
+  const user = loginRole(name, release);
+  const password = rolePassword(settings.secrets, user);
+  const [host, port] =
     cluster.kind === "own"
-      ? `${stackNames(settings).postgres}:5432`
-      : `${cluster.hostForContainers}:${cluster.port}`;
-  return `postgresql://${encodeURIComponent(role)}:${password}@${at}/${encodeURIComponent(database)}`;
+      ? [stackNames(settings).postgres, 5432]
+      : [cluster.hostForContainers, cluster.port];
+  const url = `postgresql://${encodeURIComponent(user)}:${password}@${host}:${port}/${encodeURIComponent(name)}`;
+  return { url, host, port: String(port), name, user, password };
 }

@@ -18,6 +18,9 @@ export function effectInputs(settings: Settings, desired: Desired): Record<strin
         settings.secrets.names.map((name) => [name, secretHash(settings.secrets, name).slice(0, 16)]),
       ),
     },
+    ...(settings.takeover === undefined
+      ? {}
+      : { takeover: { server: settings.takeover.server, containers: settings.takeover.containers } }),
     backup: { databases: [...settings.databases.keys()] },
     ...(gateway.existing === undefined
       ? {}

@@ -1,7 +1,12 @@
 import { observeServer } from "../database/observe.ts";
 import { differingSettings } from "../database/settings.ts";
-import { observeContainers, observeSubnet, observeSubnets, volumeExists } from "../docker/observe.ts";
-import type { ObservedContainer } from "../docker/observe.ts";
+import {
+  observeContainers,
+  observeSubnet,
+  observeSubnets,
+  volumeExists,
+  type ObservedContainer,
+} from "../docker/observe.ts";
 import { servingVolume } from "../recovery/finished.ts";
 import { observeMove, schemaAfter } from "../recovery/move.ts";
 import { recoverPrepared } from "../migrations/two-phase.ts";
@@ -16,6 +21,9 @@ import { stackNames } from "../../settings/stack-names.ts";
 import type { MigrationOrder } from "../../settings/schema.ts";
 import type { Settings } from "../../settings/types.ts";
 import { access, applicationName } from "./access.ts";
+import { prepareData } from "../takeover/carry-out.ts";
+import { observeTakeover } from "../takeover/observe.ts";
+import type { TakeoverState } from "../takeover/state.ts";
 import { chooseSubnet } from "./addresses.ts";
 import { frontOf } from "./front.ts";
 import { readLastRun } from "./record.ts";
@@ -36,15 +44,18 @@ export async function observeWorld(
   { update, say }: ObserveOptions,
 ): Promise<{ world: World; order: MigrationOrder }> {
   const names = stackNames(settings);
-  const [found, ownSubnet, asked] = await Promise.all([
-    observeContainers(stackLabel(settings), names.network),
+  const observed = observeContainers(stackLabel(settings), names.network);
+  const [found, ownSubnet, { takeover, asked }] = await Promise.all([
+    observed,
     observeSubnet(names.network),
-    observeDatabase(settings, update, say),
+    settings.takeover === undefined
+      ? observeDatabase(settings, update, say).then((view) => ({ takeover: undefined, asked: view }))
+      : observed.then((containers) => observeTaken(settings, containers, { update, say })),
   ]);
   const subnet = ownSubnet ?? (await freeSubnet(names.network));
   const network = { subnet, exists: ownSubnet !== undefined };
   const volume = asked.server.answers ? undefined : await sleepingVolume(settings);
-  const sleeps = update && volume !== undefined;
+  const sleeps = update && volume !== undefined && takeover?.server === undefined;
   const woken = sleeps ? await wakeServer(settings, found, { network, volume, say }) : undefined;
   const containers = sleeps ? await observeContainers(stackLabel(settings), names.network) : found;
   const database = sleeps ? await observeDatabase(settings, update, say) : asked;
@@ -61,6 +72,7 @@ export async function observeWorld(
     images,
     server: database.server,
     serverRemade: woken,
+    takeover,
     schema: move === undefined ? database.schema : schemaAfter(database.schema, move),
     move,
     gateway,
@@ -74,6 +86,44 @@ async function sleepingVolume(settings: Settings): Promise<string | undefined> {
   if (settings.cluster.kind !== "own") return undefined;
   const volume = await servingVolume(settings, settings.cluster);
   return (await volumeExists(volume)) ? volume : undefined;
+}
+
+/**
+ * The databases of a stack that takes over: while the foreign server still has the data, that one is asked. When a killed run
+ * has stopped it, an update makes the data ready first, as if that run had gone on.
+ */
+async function observeTaken(
+  settings: Settings,
+  containers: readonly ObservedContainer[],
+  options: ObserveOptions,
+): Promise<{ readonly takeover: TakeoverState | undefined; readonly asked: DatabaseView }> {
+  const { update, say } = options;
+  const takeover = await observeTakeover(settings, containers);
+  if (takeover?.server !== undefined)
+    return { takeover, asked: await foreignView(settings, takeover.server.versions) };
+  const { cluster } = settings;
+  const prepare = update && takeover?.prepare === true && cluster.kind === "own";
+  if (prepare) await prepareData(settings, cluster, say);
+  const asked = await observeDatabase(settings, update, say);
+  return {
+    takeover: takeover === undefined ? undefined : { ...takeover, prepare: takeover.prepare && !prepare },
+    asked,
+  };
+}
+
+/** To the stack's own server nothing exists yet, but the versions are those of the data that it will have. */
+async function foreignView(
+  settings: Settings,
+  versions: ReadonlyMap<string, string | undefined>,
+): Promise<DatabaseView> {
+  const schema = await Promise.all(
+    [...settings.databases.values()].map(async (database) => {
+      const { order } = await observeSchema(database, undefined);
+      return [database.name, { version: versions.get(database.name), order, exists: false }] as const;
+    }),
+  );
+  const why = `${settings.takeover?.server ?? ""} still has the data`;
+  return { server: { answers: false, why }, schema: new Map(schema), journal: undefined };
 }
 
 interface DatabaseView {

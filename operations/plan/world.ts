@@ -3,6 +3,7 @@ import type { ObservedContainer } from "../docker/observe.ts";
 import type { Move } from "../recovery/types.ts";
 import type { FrontRecord } from "../traffic/front-config.ts";
 import type { FrontState } from "../traffic/front.ts";
+import type { TakeoverState } from "../takeover/state.ts";
 import type { RecordedRelease } from "../preflight/record.ts";
 
 /** State of one database as the program's start found it. */
@@ -52,6 +53,8 @@ export interface World {
   readonly serverRemade: string | undefined;
   /** The server goes to another volume; `schema` is then that of the volume it goes to. Undefined: it stays. */
   readonly move?: Move | undefined;
+  /** What ran before this stack and has not made room yet; undefined: nothing, or it has. */
+  readonly takeover?: TakeoverState | undefined;
   /** Key: database. */
   readonly schema: ReadonlyMap<string, SchemaState>;
   readonly gateway: GatewayState;

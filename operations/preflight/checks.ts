@@ -55,9 +55,11 @@ export async function checkPortsToCome(
   await checkPorts(
     portsToCome(settings, world).filter(
       ({ key, port }) =>
-        key === serverKey ||
-        // An existing nginx listens there itself, or one that is left does until then.
-        (existing === undefined && !leaving.includes(port)),
+        // What is taken over makes room for the stack before anything listens.
+        world.takeover?.ports.includes(port) !== true &&
+        (key === serverKey ||
+          // An existing nginx listens there itself, or one that is left does until then.
+          (existing === undefined && !leaving.includes(port))),
     ),
   );
 }

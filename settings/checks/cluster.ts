@@ -20,6 +20,7 @@ export function checkDatabaseServer(rooms: Rooms): Problem[] {
     ...encrypted,
     ...archiveOfOthers(rooms),
     ...recoveryVolumes(rooms),
+    ...takenOver(rooms),
     ...ownWriters(rooms),
     ...databaseVolumes(rooms),
   ];
@@ -118,4 +119,15 @@ function databaseVolumes({ cluster, recovery, services, caches }: Rooms): Proble
       path,
       text: `found ${JSON.stringify(volume)}, which is a volume of the database or of its backups; name another`,
     }));
+}
+
+function takenOver({ cluster, takeover, recovery }: Rooms): Problem[] {
+  if (takeover === undefined) return [];
+  const text =
+    cluster !== undefined && "external" in cluster
+      ? "a server that is not ours (rollback:cluster.external) keeps its data and is not taken over: leave it out"
+      : recovery !== undefined
+        ? "a server is taken over as it is: leave rollback:recovery out until that is done"
+        : undefined;
+  return text === undefined ? [] : [{ path: ["takeover"], text }];
 }

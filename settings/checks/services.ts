@@ -71,7 +71,7 @@ export function secretExists({ secrets }: Rooms, path: KeyPath, name: string): P
 }
 
 const templates =
-  "${release}, ${database.url}, ${services.NAME.url} and ${caches.NAME.url} ($${ stands for a plain ${)";
+  "${release}, ${database.url} (or .host, .port, .name, .user, .password), ${services.NAME.url} and ${caches.NAME.url} (or .host, .port); $${ stands for a plain ${";
 
 function template(rooms: Rooms, path: KeyPath, service: ServiceEntry, piece: TemplatePiece): Problem[] {
   if (piece.kind === "unknown") {
@@ -81,7 +81,7 @@ function template(rooms: Rooms, path: KeyPath, service: ServiceEntry, piece: Tem
     return [{ path, text: `${what} is not a reference; known: ${templates}` }];
   }
   if (piece.kind === "database" && service.database === undefined) {
-    return [{ path, text: "mentions ${database.url}, but the service has no `database`" }];
+    return [{ path, text: `mentions \${database.${piece.part}}, but the service has no \`database\`` }];
   }
   if (piece.kind === "service" && rooms.services.names?.has(piece.name) === false) {
     return [unknownName(path, piece.name, "a service of rollback:services", rooms.services.names)];

@@ -5,7 +5,8 @@ import { mapping, mistake, oneOf, optional, orText, strict, text, whole } from "
 import { port } from "../units.ts";
 
 /** Image of our PostgreSQL, also the client tools for a server that is not ours. */
-const image = imageReference.default("rollback-postgres:17");
+export const defaultServerImage = "rollback-postgres:17.1";
+const image = imageReference.default(defaultServerImage);
 
 const cronAllowed = 'a cron expression of five fields, such as "30 2 * * *", or @daily';
 

@@ -180,7 +180,7 @@ describe("dumps", function () {
     const prefix = `rbt-${randomBytes(4).toString("hex")}`;
     const foreign = { ...server, host: address, port: 5432 };
     try {
-      const request = { image: "rollback-postgres:17", repository: { volume }, server: foreign, prefix };
+      const request = { image: "rollback-postgres:17.1", repository: { volume }, server: foreign, prefix };
       await withHelper(request, async (helper) => {
         const seen = await docker(["inspect", helper.container]);
         assert.ok(!seen.includes(server.password));

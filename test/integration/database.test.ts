@@ -443,7 +443,7 @@ describe("a PostgreSQL server", function () {
       const values = ["8192", "logical", "it's a 'name'", "on"];
       const container = trySettings({ container: postgres.container }, settings, { start: true });
       assert.deepEqual([...(await container).values()], values);
-      const image = trySettings({ image: "rollback-postgres:17" }, settings);
+      const image = trySettings({ image: "rollback-postgres:17.1" }, settings);
       assert.deepEqual([...(await image).values()], values);
     });
 

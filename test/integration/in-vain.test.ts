@@ -16,7 +16,7 @@ describe("waiting for a container that cannot start", function () {
 
   it("ends when it restarts again and again, with its exit code and its last words", async () => {
     // An empty volume, and nobody who allows to make a database in it.
-    await run("loop", "--restart", "unless-stopped", "rollback-postgres:17");
+    await run("loop", "--restart", "unless-stopped", "rollback-postgres:17.1");
     const begun = Date.now();
     const wait = async (): Promise<void> => {
       while (Date.now() - begun < 20_000) await refuseIfInVain(`${prefix}-loop`);
@@ -25,13 +25,13 @@ describe("waiting for a container that cannot start", function () {
   });
 
   it("ends when it has ended", async () => {
-    await run("ended", "--entrypoint", "sh", "rollback-postgres:17", "-c", "echo farewell >&2; exit 3");
+    await run("ended", "--entrypoint", "sh", "rollback-postgres:17.1", "-c", "echo farewell >&2; exit 3");
     await docker(["wait", `${prefix}-ended`]);
     await assert.rejects(refuseIfInVain(`${prefix}-ended`), refusedWith(/exit code 3.*farewell/));
   });
 
   it("goes on for one that runs, and for one that is not there yet", async () => {
-    await run("fine", "--entrypoint", "sleep", "rollback-postgres:17", "60");
+    await run("fine", "--entrypoint", "sleep", "rollback-postgres:17.1", "60");
     await refuseIfInVain(`${prefix}-fine`);
     await refuseIfInVain(`${prefix}-none`);
   });

@@ -5,7 +5,7 @@ import { execa } from "execa";
 import { docker } from "../../operations/docker/run.ts";
 import { scramVerifier } from "../../settings/secrets.ts";
 
-const image = "rollback-postgres:17";
+const image = "rollback-postgres:17.1";
 const data = "/var/lib/postgresql/data";
 
 describe("the PostgreSQL image", function () {

@@ -25,7 +25,7 @@ export interface ArchivedServer {
   cleanup(): Promise<void>;
 }
 
-/** Starts it with two empty databases, `meal_planner` and `mealie`. Needs the image `rollback-postgres:17`. */
+/** Starts it with two empty databases, `meal_planner` and `mealie`. Needs the image `rollback-postgres:17.1`. */
 export async function startArchivedServer(): Promise<ArchivedServer> {
   const project = `rbt-${randomBytes(3).toString("hex")}`;
   const [postgres = 0] = await freePorts(1);

@@ -31,7 +31,7 @@ export interface ExampleBench {
   remove(): Promise<void>;
 }
 
-/** Starts the network and the server. Needs the images `rollback-postgres:17` and those of the example. */
+/** Starts the network and the server. Needs the images `rollback-postgres:17.1` and those of the example. */
 export async function startExampleBench(): Promise<ExampleBench> {
   const name = `rbt-example-${randomBytes(4).toString("hex")}`;
   const containers: string[] = [];

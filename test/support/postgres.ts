@@ -20,7 +20,7 @@ export interface TestPostgres {
 
 /**
  * Starts one on a free port of loopback. `dumpsSize` puts the dump folder on a file system of that size (e.g. `8m`).
- * Needs the image `rollback-postgres:17`.
+ * Needs the image `rollback-postgres:17.1`.
  */
 export async function startPostgres({ dumpsSize }: { dumpsSize?: string } = {}): Promise<TestPostgres> {
   const container = `rbt-postgres-${randomBytes(4).toString("hex")}`;
@@ -49,7 +49,7 @@ export async function startPostgres({ dumpsSize }: { dumpsSize?: string } = {}):
         "PG_INIT=allow",
         "-e",
         `PG_SCRAM=${scramVerifier(password, container)}`,
-        "rollback-postgres:17",
+        "rollback-postgres:17.1",
       ],
     ]);
     await waitUntilReady(server, 60_000, () => undefined);

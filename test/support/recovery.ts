@@ -54,7 +54,7 @@ export function assertRefused(output: string, code: string): void {
 /** Makes an image from PostgreSQL's own with these lines of a Dockerfile; remove it afterwards. */
 export async function derivedImage(tag: string, lines: readonly string[]): Promise<void> {
   await execa("docker", ["build", "--quiet", "--tag", tag, "-"], {
-    input: ["FROM rollback-postgres:17", ...lines].join("\n"),
+    input: ["FROM rollback-postgres:17.1", ...lines].join("\n"),
   });
 }
 
@@ -63,7 +63,7 @@ export function inVolumes(volumes: Readonly<Record<string, string>>, script: str
   return docker([
     ...["run", "--rm", "--entrypoint", "bash"],
     ...Object.entries(volumes).flatMap(([volume, folder]) => ["-v", `${volume}:${folder}`]),
-    ...["rollback-postgres:17", "-ec", script],
+    ...["rollback-postgres:17.1", "-ec", script],
   ]);
 }
 
@@ -95,7 +95,7 @@ export async function restoredByDefault(
     psql -p 6000 -qAt -d "$0" -c "$1"`;
   const printed = await docker([
     ...["run", "--rm", "-v", `${volume}:/old:ro`, "-v", `${stack.volumes.dumps}:/var/lib/dumps:ro`],
-    ...["--entrypoint", "bash", "rollback-postgres:17", "-ec", script, database, sql],
+    ...["--entrypoint", "bash", "rollback-postgres:17.1", "-ec", script, database, sql],
   ]);
   return printed.split("\n").filter(Boolean);
 }

@@ -29,7 +29,7 @@ describe("pulumi destroy", function () {
     const labels = ["--label", `rollback.stack=${stack.label}`, "--label", "rollback.part=postgres"];
     await docker([
       ...["create", "--name", stack.names.postgres, "--network", "none", ...labels],
-      ...["-v", `${stack.volumes.data}:/var/lib/postgresql/data`, "rollback-postgres:17"],
+      ...["-v", `${stack.volumes.data}:/var/lib/postgresql/data`, "rollback-postgres:17.1"],
     ]);
     const { output } = await stack.up();
     assert.doesNotMatch(output, /did not come up/);

@@ -132,7 +132,7 @@ describe("the stack configuration", () => {
       password: { secret: "apiKey" },
       sslmode: "verify-full",
       hostForContainers: "db.example.com",
-      image: "rollback-postgres:17",
+      image: "rollback-postgres:17.1",
       backup: {
         repository: { volume: "meal-planner-prod-dumps" },
         schedule: undefined,

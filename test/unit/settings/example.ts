@@ -68,7 +68,7 @@ export const wholeContract = {
     mealie: { migrations: "/srv/mealie/migrations" },
   },
   cluster: {
-    image: "rollback-postgres:17",
+    image: "rollback-postgres:17.1",
     volume: "pgdata-1",
     port: 5433,
     address: "127.0.0.1",

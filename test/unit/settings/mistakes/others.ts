@@ -6,6 +6,8 @@ const target = (given: unknown): Pick<Mistake, "at" | "value"> => ({
 });
 const none: Mistake["given"] = [[["services", "meal-planner", "env", "REDIS_URL"], undefined]];
 
+const noRecovery: Mistake["given"] = [[["recovery"], undefined]];
+
 export const others: readonly Mistake[] = [
   {
     at: ["recovery"],
@@ -513,4 +515,38 @@ export const others: readonly Mistake[] = [
     says: 'unknown key; did you mean "services"? known: releases, live',
   },
   { at: ["monitoring"], value: {}, key: "rollback:monitoring", says: "unknown key; known: releases, live" },
+  {
+    at: ["takeover"],
+    value: "app-db-1",
+    given: noRecovery,
+    key: "rollback:takeover",
+    says: 'found "app-db-1"; allowed: a mapping with server, containers',
+  },
+  {
+    at: ["takeover"],
+    value: { server: "app-db-1" },
+    key: "rollback:takeover",
+    says: "leave rollback:recovery out until that is done",
+  },
+  {
+    at: ["takeover"],
+    value: { containers: [] },
+    given: noRecovery,
+    key: "rollback:takeover.server",
+    says: "missing; expected the name of a Docker container",
+  },
+  {
+    at: ["takeover"],
+    value: { server: "app-db-1", containers: "app-web-1" },
+    given: noRecovery,
+    key: "rollback:takeover.containers",
+    says: 'found "app-web-1"; allowed: a list of containers',
+  },
+  {
+    at: ["takeover"],
+    value: { server: "app-db-1", containers: ["app-web-1", "app-db-1"] },
+    given: noRecovery,
+    key: "rollback:takeover.containers[1]",
+    says: 'found "app-db-1", which is `server`',
+  },
 ];
