@@ -24,7 +24,7 @@ usage: rollback.sh --stack PROJECT/STACK [OPTIONS] COMMAND
 
   status                      what runs, which schema, what could be reversed, which releases and dumps are there
   close                       answers every request with 503 and closes the releases' roles in the database
-  reverse DATABASE VERSION    dumps the database, then takes back every migration newer than VERSION, all or none
+  reverse DATABASE VERSION    dumps the database, then takes back every migration applied after VERSION, all or none
   start RELEASE               starts a release from its kept images, each database with a fresh password
   switch RELEASE              routes requests to what `start` has started, and opens the gate
   verify DUMP                 compares a dump with the hashes in its manifest and reads it in full

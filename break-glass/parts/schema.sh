@@ -25,27 +25,30 @@ close() {
   say "closed: the gateway answers 503, and no release can reach its database."
 }
 
+# Applied after :to, in psql.
+newer="FROM rollback.migration WHERE state = 'applied' AND id > coalesce((SELECT id FROM rollback.migration WHERE state = 'applied' AND version = :'to'), 0)"
+
 reverse() { # DATABASE VERSION
   local database=$1 to=$2 now other todo file
-  case "$to" in '' | *[!0-9]*) die "VERSION is a number, as in schema_migrations; 0 is the empty schema." ;; esac
+  [ -n "$to" ] || die "VERSION is one that \`status\` lists; 0 (or none) is the empty schema."
   need_server
   [[ $'\n'$(databases)$'\n' == *$'\n'"$database"$'\n'* ]] || die "$database has no ledger on $server." "Databases with one: $(databases | tr '\n' ' ')"
-  other=$(psql "$database" <<<"SELECT string_agg(DISTINCT layout, ', ') FROM rollback.migration WHERE state = 'applied' AND layout <> 'meal-planner'")
-  [ -z "$other" ] || die "$database has migrations of the layout $other, whose tracking table this script does not know."
   now=$(version_of "$database")
   [ "$now" != "$to" ] || { say "$database is at $to already."; return; }
-  [ "$now" -gt "$to" ] || die "$database is at $now, which is older than $to; nothing is taken back by going forward."
-  [ "$to" = 0 ] || [ "$(psql "$database" -v to="$to" <<<"SELECT count(*) FROM public.schema_migrations WHERE success AND version::text::numeric = :'to'::numeric")" = 1 ] ||
-    die "$database never was at $to."
+  [ "$(psql "$database" -v to="$to" <<<"SELECT count(*) FROM rollback.migration WHERE state = 'applied' AND version = :'to'")" = 1 ] ||
+    case "$to" in
+      0 | none) ;;
+      *) die "$database is at $now, and $to is not applied: nothing is taken back by going forward." ;;
+    esac
   other=$(psql "$database" <<<"SELECT string_agg(concat_ws(' ', usename, 'pid', pid::text, application_name), '; ') FROM pg_stat_activity
     JOIN pg_roles r ON r.oid = usesysid WHERE datname = current_database() AND pid <> pg_backend_pid()
       AND backend_type = 'client backend' AND (NOT rolsuper OR application_name LIKE 'rollback%')")
   [ -z "$other" ] || die "$database is still in use: $other." "Close it first: rollback.sh --stack $stack close"
   todo=$(psql "$database" -v to="$to" <<<"SELECT version || ' (' || name || '), applied ' || applied_at::date || coalesce(' with ' || release, '')
-    FROM rollback.migration WHERE state = 'applied' AND version::numeric > :'to'::numeric ORDER BY version::numeric DESC")
+    $newer ORDER BY id DESC")
   say "The stored SQL, as the owner of $database:"
   psql "$database" -v to="$to" <<<"SELECT E'\n-- ' || version || ' ' || name || E'\n' || coalesce(down, '-- none stored')
-    FROM rollback.migration WHERE state = 'applied' AND version::numeric > :'to'::numeric ORDER BY version::numeric DESC" >&2
+    $newer ORDER BY id DESC" >&2
   file="break-glass-${database//[!A-Za-z0-9_.-]/_}-$(date -u +%Y%m%dT%H%M%SZ).dump"
   local -a lines=("in one transaction, take back in $database:"$'\n'"      ${todo//$'\n'/$'\n'      }")
   [ "$dump" = no ] || lines=("dump $database to /var/lib/dumps/$file in $server, and read the dump back" "${lines[@]}")

@@ -59,7 +59,7 @@ journal() { # SQL over `run`, the inputs of the last finished run; [psql variabl
 }
 
 version_of() { # DATABASE
-  psql "$1" <<<"SELECT coalesce(max(version::text::numeric), 0) FROM public.schema_migrations WHERE success"
+  psql "$1" <<<"SELECT coalesce((SELECT version FROM rollback.migration WHERE state = 'applied' ORDER BY id DESC LIMIT 1), '0')"
 }
 
 # Roles with which releases log in: members of the databases' owners, but for the operator.

@@ -24,7 +24,7 @@ import type { ScriptStatement } from "./sql/script.ts";
 import { preamble } from "./statements.ts";
 import type { RunContext } from "./statements.ts";
 import type { Step } from "./steps.ts";
-import { track } from "./track.ts";
+import { track, untracking } from "./track.ts";
 import type { TransactionOptions } from "./transaction-options.ts";
 import type { Boundary } from "./types.ts";
 import { verifyReversal } from "./verify.ts";
@@ -200,6 +200,7 @@ async function close(
         class: step.class,
         layout: plan.reader.name,
         release,
+        untrack: untracking(plan)(step.migration),
         before: known.before,
         after: fingerprintOf(after.catalogue),
         ...changes,

@@ -3,6 +3,7 @@ import { Refusal } from "../../settings/refusal.ts";
 import { isUnreachable } from "../database/errors.ts";
 import { identifier } from "../database/query.ts";
 import { isPassing } from "./failures.ts";
+import type { ReversedMigration } from "./layouts/layout.ts";
 import type { DatabasePlan } from "./plan.ts";
 import type { RunContext } from "./statements.ts";
 import { stepsOf } from "./steps.ts";
@@ -24,6 +25,21 @@ export async function track(client: ClientBase, plan: DatabasePlan, context: Run
   } catch (error) {
     throw isPassing(error) || isUnreachable(error) ? error : untracked(plan, error);
   }
+}
+
+/**
+ * The SQL that takes a migration out of the tool's table when it is the newest that the plan leaves or makes: for whoever takes
+ * it back without this program.
+ */
+export function untracking(plan: DatabasePlan): (migration: ReversedMigration) => string {
+  const leaving = new Set(stepsOf(plan, "reverse").map(({ version }) => version));
+  const all = [
+    ...plan.applied.filter((version) => !leaving.has(version)),
+    ...stepsOf(plan, "forward").map(({ version }) => version),
+  ];
+  const at = new Map(all.map((version, index) => [version, index]));
+  return ({ version, name }) =>
+    plan.reader.trackingTable.remove([{ version, name }], all[(at.get(version) ?? 0) - 1]);
 }
 
 /** Runs statements as the role that owns the application's objects. */

@@ -19,7 +19,7 @@ import type { RunContext } from "./statements.ts";
 import { stepsOf } from "./steps.ts";
 import { lockTables } from "./table-locks.ts";
 import { verifyReversal } from "./verify.ts";
-import { asOwner, track } from "./track.ts";
+import { asOwner, track, untracking } from "./track.ts";
 import type { TransactionOptions } from "./transaction-options.ts";
 
 /**
@@ -41,6 +41,7 @@ export async function runTransaction(
     plan.gone.map((row) => row.version),
     "gone",
   );
+  const untrack = untracking(plan);
   await recordApplied(
     client,
     plan.adopt.map(({ migration, class: kind }) => ({
@@ -48,6 +49,7 @@ export async function runTransaction(
       class: kind,
       layout: plan.reader.name,
       release: undefined,
+      untrack: untrack(migration),
     })),
   );
   // As every tool does: a migration may speak of the table that records it.
@@ -108,6 +110,7 @@ function ledgerEntries(
   before: Catalogue | undefined,
   after: Catalogue | undefined,
 ): LedgerEntry[] {
+  const untrack = untracking(plan);
   return steps.flatMap((step, index): LedgerEntry[] => {
     if (step.migration === undefined) return [];
     const known = {
@@ -120,6 +123,7 @@ function ledgerEntries(
         class: step.class,
         layout: plan.reader.name,
         release,
+        untrack: untrack(step.migration),
         ...(known.before === undefined ? {} : { before: fingerprintOf(known.before) }),
         ...(known.after === undefined ? {} : { after: fingerprintOf(known.after) }),
         ...(known.before === undefined || known.after === undefined

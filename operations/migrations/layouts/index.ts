@@ -33,12 +33,12 @@ const definitions: Readonly<Record<Layout, LayoutDefinition>> = {
 
 /**
  * The reader of a layout; `table` is its tracking table as SQL writes it, undefined: the tool's default. A name without a
- * schema is in the default's. Throws `MIGRATION_TRACKING` for a layout whose table has no other place.
+ * schema is in the default's; `scope` tells apart what shares the table, where the layout has that. Throws `MIGRATION_TRACKING` for a layout whose table has no other place.
  */
-export function readerOf(layout: Layout, table?: string): LayoutReader {
+export function readerOf(layout: Layout, table?: string, scope?: string): LayoutReader {
   const definition = definitions[layout];
   const { defaultTable, fixedTable } = definition;
-  if (table === undefined) return { ...definition, trackingTable: definition.tracking(defaultTable) };
+  if (table === undefined) return { ...definition, trackingTable: definition.tracking(defaultTable, scope) };
   if (fixedTable === true) {
     throw new Refusal({
       code: "MIGRATION_TRACKING",
@@ -48,7 +48,7 @@ export function readerOf(layout: Layout, table?: string): LayoutReader {
     });
   }
   const { schema = defaultTable.schema, name } = tableParts(table);
-  return { ...definition, trackingTable: definition.tracking({ schema, name }) };
+  return { ...definition, trackingTable: definition.tracking({ schema, name }, scope) };
 }
 
 /**
@@ -56,9 +56,18 @@ export function readerOf(layout: Layout, table?: string): LayoutReader {
  * Throws `MIGRATION_LAYOUT` when the folder speaks for more than one, `MIGRATION_NONE` when for none.
  */
 export async function layoutReader(database: Database): Promise<LayoutReader> {
-  if (database.layout !== undefined) return readerOf(database.layout, database.tracking);
-  const layout = theOnlyLayout(await viewFolder(database.migrations), database.name);
-  return readerOf(layout, database.tracking);
+  const { layout, tracking } = database;
+  if (layout !== undefined && definitions[layout].scope === undefined) return readerOf(layout, tracking);
+  const folder = await viewFolder(database.migrations);
+  return readerIn(folder, layout ?? theOnlyLayout(folder, database.name), tracking);
+}
+
+async function readerIn(
+  folder: FolderView,
+  layout: Layout,
+  table: string | undefined,
+): Promise<LayoutReader> {
+  return readerOf(layout, table, await definitions[layout].scope?.(folder));
 }
 
 /** Everything that a database's folder says. */
@@ -75,7 +84,7 @@ export async function readFolder(database: Database): Promise<MigrationsFolder> 
   const folder = await viewFolder(database.migrations);
   const { name, layout = theOnlyLayout(folder, name) } = database;
   refuseOtherLayout(folder, name, layout);
-  const reader = readerOf(layout, database.tracking);
+  const reader = await readerIn(folder, layout, database.tracking);
   return {
     reader,
     files: await reader.readFiles(folder),

@@ -31,7 +31,10 @@ export interface LayoutDefinition extends Omit<LayoutReader, "trackingTable"> {
   readonly defaultTable: PlacedTable;
   /** The tool has a schema of its own, and its table no other place. */
   readonly fixedTable?: boolean;
-  tracking(table: PlacedTable): TrackingTable;
+  /** `scope` is what `scope` found; undefined: nobody has looked. */
+  tracking(table: PlacedTable, scope?: string): TrackingTable;
+  /** What tells the folder's migrations from those of other folders that share the tracking table. */
+  scope?(folder: FolderView): Promise<string>;
 }
 
 /** Schema and name of a table as they stand in the catalogue. */

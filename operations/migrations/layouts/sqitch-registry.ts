@@ -75,9 +75,10 @@ function elsewhere(dependency: string): string {
 }
 
 /** What Sqitch writes when it has reverted a change: the newest instance of that name goes, and an event tells of it. */
-export function reverted(version: string): string {
+export function reverted(version: string, project: string | undefined): string {
   const [name = version] = version.split("#");
-  const newest = `(SELECT change_id FROM sqitch.changes WHERE change = ${literal(name)} ORDER BY committed_at DESC LIMIT 1)`;
+  const of = project === undefined ? "" : ` AND project = ${literal(project)}`;
+  const newest = `(SELECT change_id FROM sqitch.changes WHERE change = ${literal(name)}${of} ORDER BY committed_at DESC LIMIT 1)`;
   return `WITH gone AS (SELECT * FROM sqitch.changes WHERE change_id = ${newest})
     INSERT INTO sqitch.events (event, change_id, change, project, note, requires, conflicts, tags, committed_at, committer_name, committer_email, planned_at, planner_name, planner_email)
     SELECT 'revert', change_id, change, project, note,

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { literal } from "../../database/query.ts";
 import type { Migration } from "../types.ts";
 import { badFile, checksum, noMigrations } from "./files.ts";
 import type { FolderView } from "./files.ts";
@@ -24,10 +25,10 @@ export const sqitch: LayoutDefinition = {
 
   recognise: (folder) => folder.files.find((file) => file === "sqitch.plan" || file === "sqitch.conf"),
 
+  scope: async (folder) => (await planOf(folder)).plan.project,
+
   async readFiles(folder) {
-    const config = await sqitchConfig(folder);
-    if (!folder.files.includes(config.plan)) throw noMigrations(folder.path, config.plan);
-    const plan = parseSqitchPlan(await folder.text(config.plan), folder.path);
+    const { config, plan } = await planOf(folder);
     return Promise.all(plan.changes.map((change) => read(folder, config, plan, change)));
   },
 
@@ -35,20 +36,28 @@ export const sqitch: LayoutDefinition = {
 
   defaultTable: { schema: "sqitch", name: "changes" },
   fixedTable: true,
-  tracking: () => ({
+  // Several projects may share a registry.
+  tracking: (_, project) => ({
     schema: "sqitch",
     table: "changes",
     ownSchema: true,
     columns: ["change_id", "change", "project", "script_hash"],
     create: registry,
     // Changes are deployed in the order of the plan, so the instances of a reworked one can be counted.
-    read: `SELECT change || CASE WHEN instance = 1 THEN '' ELSE '#' || instance END AS version, true AS success, script_hash AS recorded
-      FROM (SELECT *, row_number() OVER (PARTITION BY project, change ORDER BY committed_at) AS instance FROM sqitch.changes) AS c
+    // Whose changes these are has to be known; a colon makes them no versions.
+    read: `SELECT ${project === undefined ? "CASE WHEN (SELECT count(DISTINCT project) FROM sqitch.changes) > 1 THEN project || ':' ELSE '' END || " : ""}change || CASE WHEN instance = 1 THEN '' ELSE '#' || instance END AS version, true AS success, script_hash AS recorded
+      FROM (SELECT *, row_number() OVER (PARTITION BY project, change ORDER BY committed_at) AS instance FROM sqitch.changes${project === undefined ? "" : ` WHERE project = ${literal(project)}`}) AS c
       ORDER BY committed_at`,
     record: (migrations) => migrations.flatMap(({ facts }) => deployed(facts ?? {})).join("; "),
-    remove: (migrations) => migrations.map(({ version }) => reverted(version)).join("; "),
+    remove: (migrations) => migrations.map(({ version }) => reverted(version, project)).join("; "),
   }),
 };
+
+async function planOf(folder: FolderView): Promise<{ config: SqitchConfig; plan: SqitchPlan }> {
+  const config = await sqitchConfig(folder);
+  if (!folder.files.includes(config.plan)) throw noMigrations(folder.path, config.plan);
+  return { config, plan: parseSqitchPlan(await folder.text(config.plan), folder.path) };
+}
 
 async function read(
   folder: FolderView,

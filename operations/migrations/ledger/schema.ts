@@ -142,4 +142,8 @@ COMMENT ON TABLE rollback.boundary IS
 ALTER TABLE rollback.archive ADD COLUMN digest text;
 COMMENT ON COLUMN rollback.archive.digest IS 'Of a table without a key: its rows after the reversal, as a hash.';
 ${functions}`,
+  `
+ALTER TABLE rollback.migration ADD COLUMN untrack text;
+COMMENT ON COLUMN rollback.migration.untrack IS 'Takes it out of the table of its own tool, when it is the newest there.';
+`,
 ];

@@ -13,6 +13,8 @@ export interface LedgerEntry {
   readonly class: StepClass;
   readonly layout: string;
   readonly release: string | undefined;
+  /** See `untracking`. */
+  readonly untrack: string;
   readonly before?: string;
   readonly after?: string;
   readonly changes?: CatalogueChanges;
@@ -24,7 +26,7 @@ export interface LedgerEntry {
 export async function recordApplied(client: ClientBase, entries: readonly LedgerEntry[]): Promise<void> {
   if (entries.length === 0) return;
   const rows = entries.map(
-    ({ migration, class: kind, layout, release, before, after, changes, definitions }) => ({
+    ({ migration, class: kind, layout, release, untrack, before, after, changes, definitions }) => ({
       version: migration.version,
       name: migration.name,
       checksum: migration.checksum,
@@ -34,6 +36,7 @@ export async function recordApplied(client: ClientBase, entries: readonly Ledger
       class: kind,
       layout,
       release: release ?? null,
+      untrack,
       fingerprint_before: before ?? null,
       fingerprint_after: after ?? null,
       catalogue_changes: changes ?? null,
@@ -42,10 +45,10 @@ export async function recordApplied(client: ClientBase, entries: readonly Ledger
   );
   await client.query(
     `INSERT INTO rollback.migration (version, name, layout, checksum, up, down, verify, class, fingerprint_before, fingerprint_after,
-       catalogue_changes, definitions, release)
-     SELECT version, name, layout, checksum, up, down, verify, class, fingerprint_before, fingerprint_after, catalogue_changes, definitions, release
+       catalogue_changes, definitions, release, untrack)
+     SELECT version, name, layout, checksum, up, down, verify, class, fingerprint_before, fingerprint_after, catalogue_changes, definitions, release, untrack
      FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (version text, name text, layout text, checksum text, up text, down text, verify text,
-       class text, fingerprint_before text, fingerprint_after text, catalogue_changes jsonb, definitions jsonb, release text)) WITH ORDINALITY
+       class text, fingerprint_before text, fingerprint_after text, catalogue_changes jsonb, definitions jsonb, release text, untrack text)) WITH ORDINALITY
      ORDER BY ordinality`,
     [JSON.stringify(rows)],
   );
