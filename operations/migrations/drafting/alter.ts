@@ -133,6 +133,10 @@ function alterColumn(before: SchemaObject, now: SchemaObject): Alteration {
     };
   }
   if (generated === undefined && generatedNow !== undefined) statements.push(`${alter} DROP EXPRESSION`);
+  const identity = was.text("identity");
+  // An identity's sequence changes its type with the column, and may stand beyond what the other one holds.
+  const unnumbered = identity === undefined && is.text("identity") !== undefined && !inherited;
+  if (unnumbered) statements.push(`${alter} DROP IDENTITY`);
   if (retyped) {
     disturbs = true;
     const [type, typeNow] = [was.text("type") ?? "", is.text("type") ?? ""];
@@ -147,15 +151,11 @@ function alterColumn(before: SchemaObject, now: SchemaObject): Alteration {
     disturbs = true;
     statements.push(`${alter} SET EXPRESSION AS (${generated})`);
   }
-  if (was.text("identity") !== is.text("identity") && !inherited) {
-    const identity = was.text("identity");
+  if (identity !== is.text("identity") && !inherited && !unnumbered) {
     if (is.text("identity") === undefined) {
       if (!is.flag("notNull")) statements.push(`${alter} SET NOT NULL`);
       statements.push(`${alter} ADD ${identityText(identity ?? "", before.attrs["sequence"])}`);
-    } else
-      statements.push(
-        identity === undefined ? `${alter} DROP IDENTITY` : `${alter} SET GENERATED ${identity}`,
-      );
+    } else statements.push(`${alter} SET GENERATED ${identity ?? ""}`);
   }
   const numbered = was.text("identity") !== undefined && is.text("identity") !== undefined;
   if (numbered && !inherited && !same(seq(before), seq(now), [])) {
