@@ -30,6 +30,16 @@ export function tableOption(text: string): string {
   return parsed.data;
 }
 
+/** Parser of an option `COLUMN=VALUE` that may be given several times. */
+export function keyOption(
+  text: string,
+  before: ReadonlyMap<string, string> = new Map(),
+): ReadonlyMap<string, string> {
+  const [, column, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+  if (column === undefined || value === undefined) throw new InvalidArgumentError("COLUMN=VALUE");
+  return new Map([...before, [column, value]]);
+}
+
 /** Refuses (exit code 2) a command line that names nothing to act on, or what cannot be a number of an archive. */
 export function requireSome(
   command: Command,

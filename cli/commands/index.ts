@@ -10,6 +10,7 @@ import { monitor } from "./monitor.ts";
 import { prune } from "./prune.ts";
 import { recover } from "./recover.ts";
 import { restore } from "./restore.ts";
+import { salvage } from "./salvage.ts";
 import { status } from "./status.ts";
 import { verification } from "./verification.ts";
 
@@ -24,6 +25,7 @@ export const commands: readonly Register[] = [
   decide,
   backup,
   recover,
+  salvage,
   monitor,
   migrations,
   draft,

@@ -9,7 +9,7 @@ import { withLook, type LookSession } from "../../operations/recovery/look/sessi
 import { refuseRecovery } from "../../operations/recovery/refusals.ts";
 import { databaseNamed } from "../databases.ts";
 import { aboutStack, readStack, type StackOptions } from "../stack.ts";
-import { tableOption, wholeNumber } from "../values.ts";
+import { keyOption, tableOption, wholeNumber } from "../values.ts";
 
 interface FindOptions extends StackOptions {
   readonly table?: string;
@@ -143,15 +143,6 @@ function asText(suspects: readonly Suspect[], { lsn, kept, configuration }: Prop
     `look first:  npx rollback recover look --at lsn=${lsn}`,
     ...(kept === undefined ? [] : [`the same place:  xid=${kept.xid}`]),
   ].join("\n");
-}
-
-function keyOption(
-  text: string,
-  before: ReadonlyMap<string, string> = new Map(),
-): ReadonlyMap<string, string> {
-  const [, column, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
-  if (column === undefined || value === undefined) throw new InvalidArgumentError("COLUMN=VALUE");
-  return new Map([...before, [column, value]]);
 }
 
 function timeOption(text: string): Date {

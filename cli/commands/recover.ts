@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { copy } from "./recover-copy.ts";
 import { find } from "./recover-find.ts";
 import { look } from "./recover-look.ts";
 
@@ -9,4 +10,5 @@ export function recover(program: Command): void {
     .description("points in time: look at one, find the moment before the damage, copy rows out of it");
   look(group);
   find(group);
+  copy(group);
 }
