@@ -27,7 +27,7 @@ export class ReleaseContainers extends pulumi.ComponentResource {
   constructor(name: string, args: ReleaseContainersArgs, opts?: pulumi.ComponentResourceOptions) {
     const { desired } = args.hooks.context;
     super("rollback:index:ReleaseContainers", name, { releases: desired.releases }, opts);
-    for (const wanted of desired.containers) this.container(wanted, args);
+    for (const wanted of desired.containers) if (wanted.unit === undefined) this.container(wanted, args);
     this.registerOutputs({});
   }
 
@@ -118,7 +118,7 @@ function loginRole(
 }
 
 function envs(hooks: Hooks, service: Service, release: string): string[] {
-  return [...environment(hooks.context.settings, service, release)]
+  return [...environment(hooks.context.settings, service, release, hooks.context.world.subnet)]
     .map(([name, value]) => `${name}=${value}`)
     .sort();
 }

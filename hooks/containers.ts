@@ -3,8 +3,10 @@ import { isRunning } from "../operations/docker/observe.ts";
 import { docker } from "../operations/docker/run.ts";
 import { access } from "../operations/plan/access.ts";
 import { waitHealthy } from "../operations/traffic/probe.ts";
+import { unitRuns } from "../operations/native/control.ts";
 import type { EffectDefinition, EffectRun } from "./effect.ts";
-import { tellThoseThatStayed } from "./tell-flags.ts";
+import { emptyForRestart, takesTraffic, tellThoseThatStayed } from "./tell-flags.ts";
+import { startUnits } from "./units.ts";
 
 /** Every container whose release fits the schema runs, is healthy and knows its flags, before it gets any traffic. */
 export const containers: EffectDefinition = {
@@ -20,6 +22,9 @@ export const containers: EffectDefinition = {
     // A fence of this run may have closed roles that stay.
     const open = desired.roles.filter((role) => role.open).map(({ role }) => role);
     await openRoles(access(settings), open, context.session);
+    await startUnits(context, async (unit) => {
+      if (takesTraffic(context, unit)) await emptyForRestart(run);
+    });
     await startAll(run);
     run.say(`healthy: ${desired.running.join(", ")}`);
     await tellThoseThatStayed(run);
@@ -30,18 +35,24 @@ async function startAll({ context, status }: EffectRun): Promise<void> {
   const { desired, settings, names, world } = context;
   const running = new Set(world.containers.filter((each) => each.running).map(({ name }) => name));
   const started = desired.containers.filter((each) => each.started);
-  const stopped = started.map(({ name }) => name).filter((name) => !running.has(name));
+  const stopped = started
+    .filter(({ name, unit }) => unit === undefined && !running.has(name))
+    .map(({ name }) => name);
   if (stopped.length > 0) await docker(["start", ...stopped]);
   await Promise.all(
-    started.map(async ({ name, service, address }) => {
+    started.map(async (wanted) => {
+      const { name, service, address, port, unit, release } = wanted;
       const entry = settings.services.get(service);
       if (entry === undefined) throw new Error(`${name} belongs to no service`);
       status(`waiting for ${name}`);
       await waitHealthy(
         names.router,
         name,
-        { address, port: entry.port, path: entry.health },
-        { deadlineMs: entry.healthDeadline, stillThere: () => isRunning(name) },
+        { address, port, path: entry.health },
+        {
+          deadlineMs: entry.healthDeadline,
+          stillThere: () => (unit === undefined ? isRunning(name) : unitRuns(unit, release)),
+        },
       );
     }),
   );

@@ -18,6 +18,7 @@ import { claim, claimRouter } from "./claim.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition, EffectRun } from "./effect.ts";
 import { schemaPlan } from "./schema-plan.ts";
+import { checkUnits } from "./units.ts";
 
 /** Refuses what cannot be done before anything stops, and says what will be done. A refused preflight opens no run. */
 export const preflight: EffectDefinition = {
@@ -36,6 +37,7 @@ async function check({ context, say }: EffectRun): Promise<void> {
   for (const line of describeChange(world, change, because)) say(line);
   if (world.move !== undefined) for (const line of describeMove(world.move)) say(line);
   checkBeforeAnything(settings, world, desired);
+  await checkUnits(context);
   if (world.takeover !== undefined) refuseOtherSchema(desired.schema, world.takeover);
   const missing = missingCapacity(settings, world, desired);
   checkCapacity(settings, missing);

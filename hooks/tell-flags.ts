@@ -20,7 +20,7 @@ export async function tellThoseThatStayed(run: EffectRun): Promise<void> {
     (one, other) => Number(takesTraffic(run.context, one)) - Number(takesTraffic(run.context, other)),
   );
   for (const wanted of order) {
-    const { name, service, release, address, started } = wanted;
+    const { name, service, release, address, port, started } = wanted;
     const container = before.get(name);
     const entry = settings.services.get(service);
     const written = notes.flags.get(flagsFile(service, release));
@@ -30,6 +30,8 @@ export async function tellThoseThatStayed(run: EffectRun): Promise<void> {
       tellOfFlags(names.router, {
         name,
         address,
+        port,
+        release,
         service: entry,
         secrets: settings.secrets,
         changed: written.changed,
@@ -41,7 +43,7 @@ export async function tellThoseThatStayed(run: EffectRun): Promise<void> {
 }
 
 /** Whether requests go there now, or may: a run that did not finish has left the weights uncertain. */
-function takesTraffic(
+export function takesTraffic(
   { world: { journal } }: RunContext,
   { release }: { readonly release: string },
 ): boolean {
@@ -86,7 +88,7 @@ async function routesAround({ settings, world, names, notes }: RunContext, name:
 }
 
 /** Requests wait at the door while a container restarts that would refuse them, and those in flight finish before. */
-async function emptyForRestart({ context, say, status }: EffectRun): Promise<void> {
+export async function emptyForRestart({ context, say, status }: EffectRun): Promise<void> {
   if (context.notes.lease !== undefined || context.world.gateway.mode !== "open") return;
   await holdRequests(context);
   const left = await drain(context.names, context.settings.gateway.drain, status);

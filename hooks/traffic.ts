@@ -7,6 +7,7 @@ import type { EffectDefinition } from "./effect.ts";
 import { assertStillOurs, claimRouter } from "./claim.ts";
 import { assertReached } from "./front.ts";
 import { holdRequests } from "./hold.ts";
+import { switchUnits } from "./units.ts";
 
 /** The router gets the routes of the live releases, requests that were held go there, and those in flight elsewhere end. */
 export const traffic: EffectDefinition = {
@@ -32,6 +33,7 @@ export const traffic: EffectDefinition = {
       notes.heldFor = held;
       run.say(`requests were held for ${(held / 1000).toFixed(2)} s`);
     }
+    await switchUnits(run.context);
     const weights = settings.live.map(({ release, weight }) => `${release} ${weight} %`);
     run.say(`traffic goes to ${weights.join(", ")}`);
     // What leaves is deleted when this run is proven; until then it answers what it had begun.

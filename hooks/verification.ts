@@ -15,12 +15,14 @@ import { applyRoutes } from "../operations/traffic/routes.ts";
 import { checkTable, failures, type Check } from "../operations/verification/report.ts";
 import { bake } from "../operations/verification/bake.ts";
 import { logChecks } from "../operations/verification/logs.ts";
+import { observeUnits } from "../operations/native/observe.ts";
 import { writeLive } from "../operations/stack-file/live.ts";
 import { stackFileOf } from "../operations/stack-file/which.ts";
 import { verify } from "../operations/verification/verify.ts";
 import { Refusal } from "../settings/refusal.ts";
 import { stackLabel } from "../settings/names.ts";
 import { assertStillOurs } from "./claim.ts";
+import { stopUnits } from "./units.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition, EffectRun } from "./effect.ts";
 
@@ -50,6 +52,8 @@ export const verification: EffectDefinition = {
     if (wrong.length > 0) throw await unproven(context, wrong);
     await baked(run);
     await stopUnfit(context);
+    const stopped = await stopUnits(context);
+    if (stopped.length > 0) say(`stopped ${stopped.join(", ")}`);
     await retireRoles(access(settings), rolesToRetire(settings, context.world, desired), context.session);
     await finish(context);
     await checkBackups(run);
@@ -140,8 +144,8 @@ async function nameInFile({ settings, world }: RunContext): Promise<string> {
 
 /** A standby that the new schema does not suit is kept, but does not run; only now, as it was the way back until here. */
 async function stopUnfit({ desired, settings }: RunContext): Promise<void> {
-  for (const { name, service, started } of desired.containers) {
-    if (started || !(await isRunning(name))) continue;
+  for (const { name, service, started, unit } of desired.containers) {
+    if (started || unit !== undefined || !(await isRunning(name))) continue;
     const grace = settings.services.get(service)?.stopGrace ?? 10_000;
     await docker(["stop", "--time", String(Math.ceil(grace / 1000)), name], { timeoutMs: grace + 30_000 });
   }
@@ -151,12 +155,15 @@ async function finish(context: RunContext): Promise<void> {
   const { settings, names, revision, inputs } = context;
   const [first] = settings.databases.keys();
   if (first === undefined) return;
-  const [server, containers] = await Promise.all([
+  const [server, containers, units] = await Promise.all([
     observeServer(access(settings), { roles: [], rolePrefixes: [], settings: [] }),
     observeContainers(stackLabel(settings), names.network),
+    observeUnits(settings, context.desired.subnet),
   ]);
   const wanted = new Set(context.desired.containers.map(({ name }) => name));
-  const ids = new Map(containers.filter(({ name }) => wanted.has(name)).map(({ name, id }) => [name, id]));
+  const ids = new Map(
+    [...containers, ...units].filter(({ name }) => wanted.has(name)).map(({ name, id }) => [name, id]),
+  );
   const record = runRecord(settings, context, { revision, effects: JSON.stringify(inputs), containers: ids });
   await writeFinished(access(settings), first, journalKey(settings, server), record);
 }

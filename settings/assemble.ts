@@ -6,7 +6,7 @@ import { inDependencyOrder } from "./dependencies.ts";
 import { part, prefix } from "./names.ts";
 import type { RawConfiguration, Rooms } from "./raw.ts";
 import { secretsFrom } from "./secrets.ts";
-import type { Backup, Cluster, Database, Release, Service, Settings } from "./types.ts";
+import type { Backup, Cluster, Database, Native, Release, Service, Settings } from "./types.ts";
 
 /** Rooms without mistakes. */
 type Complete = {
@@ -66,8 +66,9 @@ type EntryOf<Room extends "releases" | "databases"> =
 function release(name: string, entry: EntryOf<"releases">): Release {
   return {
     name,
-    services: mapOf(new Map(Object.entries(entry.services)), (_, { image, digest, flags = {} }) => ({
-      image,
+    services: mapOf(new Map(Object.entries(entry.services)), (_, { image, port, digest, flags = {} }) => ({
+      image: image ?? `releases/${name}`,
+      port,
       digest,
       flags: new Map(Object.entries(flags)),
     })),
@@ -126,10 +127,23 @@ function service(name: string, entry: ServiceEntry, folder: string): Service {
         ? undefined
         : { path: entry.reload.path, headers: new Map(Object.entries(entry.reload.headers ?? {})) },
     expectLog: entry.expectLog,
+    native: entry.native === undefined ? undefined : nativeOf(entry.native, folder),
     memory: entry.memory,
     volumes: new Map(Object.entries(entry.volumes ?? {})),
     user: entry.user,
     stopGrace: entry.stopGrace,
+  };
+}
+
+function nativeOf({ unit, directory, host }: NonNullable<ServiceEntry["native"]>, folder: string): Native {
+  if (host === undefined) return { unit, directory, host };
+  const { address, user, port, key, knownHosts, reach } = host;
+  const file = (given: string | undefined): string | undefined =>
+    given === undefined ? undefined : path.resolve(folder, given);
+  return {
+    unit,
+    directory,
+    host: { address, user, port, reach, key: file(key), knownHosts: file(knownHosts) },
   };
 }
 

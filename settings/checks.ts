@@ -1,5 +1,6 @@
 /** What only shows when rooms are held against one another. Each check passes over what a room's own mistakes have already spoilt. */
 import { checkDatabaseServer } from "./checks/cluster.ts";
+import { checkNative } from "./checks/native.ts";
 import { checkCatalogue, checkLive } from "./checks/releases.ts";
 import { checkSecrets } from "./checks/secrets.ts";
 import { checkServices } from "./checks/services.ts";
@@ -11,6 +12,7 @@ export function crossChecks(rooms: Rooms): Problem[] {
     ...checkCatalogue(rooms),
     ...checkLive(rooms),
     ...checkServices(rooms),
+    ...checkNative(rooms),
     ...checkDatabaseServer(rooms),
     ...checkSecrets(rooms),
   ];

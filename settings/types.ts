@@ -34,6 +34,28 @@ export interface Settings {
   readonly takeover: Takeover | undefined;
 }
 
+/** A service outside Docker: an instance of a systemd template unit for each release. */
+export interface Native {
+  /** Template, e.g. `meal-planner-api@.service`. */
+  readonly unit: string;
+  /** On its host; holds `releases/<release>`, `env/`, `flags/` and the link `current`. */
+  readonly directory: string;
+  /** Another machine; undefined: this one. */
+  readonly host: NativeHost | undefined;
+}
+
+export interface NativeHost {
+  /** IP address, for SSH and for the router. */
+  readonly address: string;
+  readonly user: string | undefined;
+  readonly port: number;
+  /** Files of this machine, absolute; undefined: those of OpenSSH. */
+  readonly key: string | undefined;
+  readonly knownHosts: string | undefined;
+  /** This machine as that one reaches it, for the database. */
+  readonly reach: string | undefined;
+}
+
 /** Containers of somebody else's making that the stack takes the place of. They are stopped, and kept. */
 export interface Takeover {
   /** The PostgreSQL server that uses the volume of `rollback:cluster`. */
@@ -53,7 +75,10 @@ export interface Release {
 }
 
 export interface ReleaseService {
+  /** Of a native service: what is deployed, in words. */
   readonly image: string;
+  /** Where a native service listens on its host in this release; undefined: it runs in containers. */
+  readonly port: number | undefined;
   /** `sha256:…`: repository digest or local image id; undefined: whatever the tag means when it is first deployed. */
   readonly digest: string | undefined;
   readonly flags: ReadonlyMap<string, string>;
@@ -91,6 +116,8 @@ export interface Service {
   readonly memory: number | undefined;
   /** Key: path in the container; value: Docker volume that is mounted there, shared by all releases and replicas. */
   readonly volumes: ReadonlyMap<string, string>;
+  /** Undefined: it runs in containers. */
+  readonly native: Native | undefined;
   /** User to run as; undefined: the image's. */
   readonly user: string | undefined;
   /** Milliseconds between SIGTERM and SIGKILL (default 10 s). */

@@ -1,13 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { docker } from "../docker/run.ts";
+import { restartUnit, unitLog } from "../native/control.ts";
 import { probe, waitHealthy } from "../traffic/probe.ts";
 import { Refusal } from "../../settings/refusal.ts";
 import type { Secrets, Service } from "../../settings/types.ts";
 
-/** A running container whose flags file may have changed. */
+/** A running container, or unit, whose flags file may have changed. */
 export interface FlagsReader {
   readonly name: string;
   readonly address: string;
+  readonly port: number;
+  readonly release: string;
   readonly service: Service;
   readonly secrets: Secrets;
   /** Whether this run has changed the file; a log line is only expected then. */
@@ -22,16 +25,18 @@ const logDeadline = 10_000;
  * Throws a Refusal `FLAGS_NOT_CONFIRMED` when the endpoint does not answer 2xx or an expected log line does not appear.
  */
 export async function tellOfFlags(router: string, reader: FlagsReader): Promise<string> {
-  const { name, address, service } = reader;
+  const { name, address, port, service, release } = reader;
   const since = new Date(Date.now() - 1000).toISOString();
   if (service.reload === undefined) {
-    await docker(["restart", "--time", String(Math.ceil(service.stopGrace / 1000)), name], {
-      timeoutMs: service.stopGrace + 30_000,
-    });
+    if (service.native !== undefined) await restartUnit(service.native, release);
+    else
+      await docker(["restart", "--time", String(Math.ceil(service.stopGrace / 1000)), name], {
+        timeoutMs: service.stopGrace + 30_000,
+      });
     await waitHealthy(
       router,
       name,
-      { address, port: service.port, path: service.health },
+      { address, port, path: service.health },
       { deadlineMs: service.healthDeadline },
     );
   } else {
@@ -43,7 +48,7 @@ export async function tellOfFlags(router: string, reader: FlagsReader): Promise<
     );
     const answer = await probe(router, {
       address,
-      port: service.port,
+      port,
       method: "POST",
       path: service.reload.path,
       headers,
@@ -55,14 +60,19 @@ export async function tellOfFlags(router: string, reader: FlagsReader): Promise<
       );
     }
   }
-  if (reader.changed) await expectLines(name, service.expectLog, since);
+  if (reader.changed) await expectLines(reader, since);
   return service.reload === undefined ? "was restarted to read its flags" : "has read its flags again";
 }
 
-async function expectLines(name: string, lines: readonly string[], since: string): Promise<void> {
+async function expectLines(reader: FlagsReader, since: string): Promise<void> {
+  const { name, service } = reader;
+  const { native, expectLog: lines } = service;
   const end = performance.now() + logDeadline;
   for (;;) {
-    const log = await docker(["logs", "--since", since, name]);
+    const log =
+      native === undefined
+        ? await docker(["logs", "--since", since, name])
+        : await unitLog(native, reader.release, new Date(since));
     const missing = lines.filter((line) => !log.includes(line));
     if (missing.length === 0) return;
     if (performance.now() > end)

@@ -1,12 +1,14 @@
-import type { Settings, Service } from "../../settings/types.ts";
+import type { Native, Settings, Service } from "../../settings/types.ts";
 import { containerName, loginRole, prefix } from "../../settings/names.ts";
 import { fitsSchema, wantedSchema, type MigrationOrder } from "../../settings/schema.ts";
 import { keyedHash } from "../../settings/secrets.ts";
+import { nativeAddress } from "../native/observe.ts";
+import { unitName } from "../native/unit.ts";
 import { allocate } from "./addresses.ts";
 import { environment } from "./environment.ts";
 import type { World } from "./world.ts";
 
-/** A container that shall exist when the run is over. */
+/** A container, or a unit in the place of one, that shall exist when the run is over. */
 export interface DesiredContainer {
   readonly name: string;
   readonly service: string;
@@ -15,6 +17,10 @@ export interface DesiredContainer {
   /** Local image id. */
   readonly image: string;
   readonly address: string;
+  /** Where it listens at that address. */
+  readonly port: number;
+  /** A native service's unit, which is no container; undefined: a container. */
+  readonly unit: Native | undefined;
   readonly weight: number;
   /** Whether it shall run when the run is over: its release fits the schema. */
   readonly started: boolean;
@@ -67,13 +73,16 @@ export function desiredState(settings: Settings, world: World, order: MigrationO
     ),
   );
   const addresses = allocate(
-    unplaced.map(({ name }) => name),
+    unplaced.filter(({ unit }) => unit === undefined).map(({ name }) => name),
     world.subnet,
     kept,
   );
   const containers = unplaced.map((container) => ({
     ...container,
-    address: addresses.get(container.name) ?? "",
+    address:
+      container.unit === undefined
+        ? (addresses.get(container.name) ?? "")
+        : nativeAddress(container.unit, world.subnet),
     weight: weights.get(container.release) ?? 0,
     started: running.includes(container.release),
   }));
@@ -108,11 +117,17 @@ function replicas(
   service: Service,
   release: string,
 ): Omit<DesiredContainer, "address" | "weight" | "started">[] {
+  const { native } = service;
+  if (native !== undefined) {
+    const port = settings.releases.get(release)?.services.get(service.name)?.port ?? service.port;
+    const name = unitName(native.unit, release);
+    return [{ name, service: service.name, release, replica: 1, image: "", port, unit: native }];
+  }
   const image = world.images.get(imageKey(service.name, release)) ?? "";
   // What forces a replacement is part of the name, so that a change never replaces a live container under its own name.
   const inputs = JSON.stringify([
     image,
-    [...environment(settings, service, release)],
+    [...environment(settings, service, release, world.subnet)],
     service.port,
     service.memory,
     service.user,
@@ -127,6 +142,8 @@ function replicas(
     release,
     replica: replica + 1,
     image,
+    port: service.port,
+    unit: undefined,
   }));
 }
 

@@ -22,7 +22,11 @@ export function formerPlan(settings: Settings, world: World, leftOut?: string): 
   const serving = world.containers.flatMap(({ name, labels, running, address }) => {
     const [release = "", service = ""] = [labels.get("release"), labels.get("service")];
     const serves = running && address !== undefined && weights.has(release) && name !== leftOut;
-    return serves ? [{ service, release, address }] : [];
+    // Of a unit; a container listens on its service's.
+    const port = labels.get("port");
+    return serves
+      ? [{ service, release, address, ...(port === undefined ? {} : { port: Number(port) }) }]
+      : [];
   });
   const complete = [...settings.services.keys()].every((service) =>
     [...weights.keys()].every((release) =>

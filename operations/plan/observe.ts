@@ -24,6 +24,7 @@ import { access, applicationName } from "./access.ts";
 import { prepareData } from "../takeover/carry-out.ts";
 import { observeTakeover } from "../takeover/observe.ts";
 import type { TakeoverState } from "../takeover/state.ts";
+import { observeUnits } from "../native/observe.ts";
 import { chooseSubnet } from "./addresses.ts";
 import { frontOf } from "./front.ts";
 import { readLastRun } from "./record.ts";
@@ -57,7 +58,11 @@ export async function observeWorld(
   const volume = asked.server.answers ? undefined : await sleepingVolume(settings);
   const sleeps = update && volume !== undefined && takeover?.server === undefined;
   const woken = sleeps ? await wakeServer(settings, found, { network, volume, say }) : undefined;
-  const containers = sleeps ? await observeContainers(stackLabel(settings), names.network) : found;
+  const [seen, units] = await Promise.all([
+    sleeps ? observeContainers(stackLabel(settings), names.network) : found,
+    observeUnits(settings, subnet),
+  ]);
+  const containers = [...seen, ...units];
   const database = sleeps ? await observeDatabase(settings, update, say) : asked;
   const [gateway, images] = await Promise.all([
     observeGateway(names, containers, frontOf(settings, subnet)),

@@ -21,11 +21,18 @@ export interface NeededImage {
 export function neededImages(settings: Settings, pinned: ReadonlyMap<string, string>): NeededImage[] {
   const releases = [...settings.live.map(({ release }) => release), ...settings.standby];
   return releases.flatMap((release) =>
-    [...(settings.releases.get(release)?.services ?? [])].map(([service, entry]) => {
+    inContainers(settings, release).map(([service, entry]) => {
       const key = `${service}/${release}`;
       const known = pinned.get(key);
       return { key, references: references(entry, known), pull: withDigest(entry) };
     }),
+  );
+}
+
+/** What a release runs in containers; a native service has no image. */
+function inContainers({ releases, services }: Settings, release: string): [string, ReleaseService][] {
+  return [...(releases.get(release)?.services ?? [])].filter(
+    ([service]) => services.get(service)?.native === undefined,
   );
 }
 

@@ -46,8 +46,10 @@ export interface ServerPlan {
 export interface ServingContainer {
   readonly service: string;
   readonly release: string;
-  /** Its IP address on the stack's network. */
+  /** Its IP address on the stack's network, or where the router finds it otherwise. */
   readonly address: string;
+  /** Undefined: the service's. */
+  readonly port?: number;
 }
 
 /**
@@ -68,7 +70,7 @@ export function routesFor(settings: Settings, containers: readonly ServingContai
       containerPort: service.port,
       servers: weights.map(({ server, weight }) => ({
         address: server.address,
-        port: service.port,
+        port: server.port ?? service.port,
         weight,
         release: server.release,
       })),

@@ -1,5 +1,6 @@
 import { docker } from "../docker/run.ts";
 import type { Settings } from "../../settings/types.ts";
+import { unitLog } from "../native/control.ts";
 import type { DesiredContainer } from "../plan/desired.ts";
 import type { Check } from "./report.ts";
 
@@ -34,19 +35,25 @@ export function logChecks(
 ): Promise<Check[]> {
   const live = containers.filter(({ weight }) => weight > 0);
   return Promise.all(
-    live.flatMap(({ name, service, release, replica }) => {
+    live.flatMap((container) => {
+      const { service, release, replica } = container;
       const errorLog = settings.services.get(service)?.errorLog;
       if (errorLog === undefined) return [];
       return [
-        docker(["logs", "--since", since.toISOString(), name], { timeoutMs: 60_000, errorsToo: true }).then(
-          (log) =>
-            judgeLog(
-              `log ${service} ${release}${replica > 1 ? ` #${replica}` : ""}`,
-              errorLines(log, errorLog.parts),
-              errorLog.allowed,
-            ),
+        logOf(container, since).then((log) =>
+          judgeLog(
+            `log ${service} ${release}${replica > 1 ? ` #${replica}` : ""}`,
+            errorLines(log, errorLog.parts),
+            errorLog.allowed,
+          ),
         ),
       ];
     }),
   );
+}
+
+/** Both streams of a container, or what the journal has of a unit. */
+function logOf({ name, unit, release }: DesiredContainer, since: Date): Promise<string> {
+  if (unit !== undefined) return unitLog(unit, release, since);
+  return docker(["logs", "--since", since.toISOString(), name], { timeoutMs: 60_000, errorsToo: true });
 }

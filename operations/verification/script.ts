@@ -9,7 +9,7 @@ import type { Check } from "./report.ts";
 /** Runs the smoke script of each service against each of its live containers; one check a container. */
 export function scriptChecks(settings: Settings, containers: readonly DesiredContainer[]): Promise<Check[]> {
   return Promise.all(
-    containers.flatMap(({ name, service, release, replica, address, weight }) => {
+    containers.flatMap(({ name, service, release, replica, address, port, weight }) => {
       const entry = settings.services.get(service);
       if (weight === 0 || entry?.smokeScript === undefined) return [];
       const what = `${service} ${release}${replica > 1 ? ` #${replica}` : ""}: smoke script`;
@@ -19,7 +19,7 @@ export function scriptChecks(settings: Settings, containers: readonly DesiredCon
           ROLLBACK_RELEASE: release,
           ROLLBACK_CONTAINER: name,
           ROLLBACK_NETWORK: stackNames(settings).network,
-          ROLLBACK_URL: `http://${address.includes(":") ? `[${address}]` : address}:${entry.port}`,
+          ROLLBACK_URL: `http://${address.includes(":") ? `[${address}]` : address}:${port}`,
         }),
       ];
     }),

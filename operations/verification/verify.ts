@@ -47,12 +47,12 @@ export async function verify(request: VerifyRequest): Promise<Check[]> {
 async function smokeChecks({ settings, desired, router }: VerifyRequest): Promise<Check[]> {
   const live = desired.containers.filter(({ weight }) => weight > 0);
   const checks = await Promise.all(
-    live.flatMap(({ service, release, replica, address }) => {
+    live.flatMap(({ service, release, replica, address, port }) => {
       const entry = settings.services.get(service);
       return (entry?.smoke ?? []).map(async (test): Promise<Check> => {
         const answer = await probe(router, {
           address,
-          port: entry?.port ?? 0,
+          port,
           method: test.method,
           path: test.path,
           body: test.body,

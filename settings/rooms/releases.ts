@@ -8,13 +8,16 @@ import {
   variableName,
   version,
 } from "../identifiers.ts";
+import { port } from "../units.ts";
 import { anyText, mapping, mistake, optional, strict, text } from "../shapes.ts";
 
 const image = strict({
-  image: imageReference,
+  image: optional(imageReference),
   digest: optional(digest),
   flags: optional(mapping(variableName, anyText("a text"), "a mapping of flags to texts")),
+  port: optional(port),
 }).superRefine((service, context) => {
+  if (service.image === undefined) return;
   const tag = /:([^:/]+)$/.exec(service.image)?.[1] ?? "latest";
   if (tag !== "latest" || service.digest !== undefined) return;
   mistake(

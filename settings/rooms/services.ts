@@ -12,6 +12,7 @@ import {
 } from "../identifiers.ts";
 import { anyText, list, mapping, mistake, oneOf, optional, orText, strict, text, whole } from "../shapes.ts";
 import { duration, megabytes, port } from "../units.ts";
+import { native } from "./native.ts";
 
 const variable = z.union([z.string(), z.strictObject({ secret: secretName })], {
   error: "a text in quotes, or { secret: NAME } with the name of an entry of rollback:secrets",
@@ -88,6 +89,7 @@ const entry = strict({
   env: optional(mapping(variableName, variable, "a mapping of environment variables")),
   reload: optional(orText("path", reloadEndpoint)),
   expectLog: list(text("a part of a log line", /\S/), "a list of parts of log lines").default([]),
+  native: optional(native),
   memory: optional(megabytes(6)),
   volumes: optional(
     mapping(

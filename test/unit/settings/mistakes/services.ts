@@ -421,4 +421,60 @@ export const services: readonly Mistake[] = [
   },
   { at: at("user"), value: "a b", key: `${key}.user`, says: 'found "a b"; allowed: a user' },
   { at: at("stopGrace"), value: "0s", key: `${key}.stopGrace`, says: 'found "0s"; allowed: a duration' },
+  ...natives(),
 ];
+
+/** A service that runs as a systemd unit, with one thing wrong. */
+function natives(): Mistake[] {
+  const at = ["services", "mealie", "native"];
+  const host = { address: "10.0.0.5", reach: "10.0.0.1" };
+  const native = { unit: "mealie@.service", directory: "/opt/mealie" };
+  const release = (name: string) => ["releases", name, "services", "mealie"];
+  const ports: Mistake["given"] = [
+    [release("1.2.0"), { port: 9001 }],
+    [release("1.2.1"), { port: 9002 }],
+  ];
+  const wrong = (key: string, value: unknown, says: string): Mistake => ({
+    at,
+    value: { ...native, ...(value as object) },
+    given: ports,
+    key: `rollback:services.mealie.native${key}`,
+    says,
+  });
+  return [
+    {
+      at,
+      value: "mealie",
+      given: ports,
+      key: "rollback:services.mealie.native",
+      says: 'found "mealie"; allowed: a mapping with unit, directory, host',
+    },
+    wrong(
+      ".unit",
+      { unit: "mealie.service" },
+      'found "mealie.service"; allowed: the name of a template unit of systemd',
+    ),
+    wrong(".directory", { directory: "mealie" }, 'found "mealie"; allowed: an absolute path'),
+    wrong(
+      ".host",
+      { host: "10.0.0.5" },
+      'found "10.0.0.5"; allowed: a mapping with address, user, port, key, knownHosts, reach',
+    ),
+    wrong(".host.address", { host: { address: "db.local" } }, "allowed: an IPv4 or IPv6 address"),
+    wrong(".host.user", { host: { ...host, user: "-x" } }, 'found "-x"; allowed: the name of a user'),
+    wrong(".host.port", { host: { ...host, port: 0 } }, "allowed: a port"),
+    wrong(".host.key", { host: { ...host, key: 5 } }, "allowed: a path"),
+    wrong(".host.knownHosts", { host: { ...host, knownHosts: 5 } }, "allowed: a path"),
+    wrong(".host.reach", { host: { ...host, reach: "-" } }, 'found "-"; allowed: a host name or an address'),
+    {
+      at,
+      value: native,
+      given: [
+        [release("1.2.0"), { port: 9001 }],
+        [release("1.2.1"), {}],
+      ],
+      key: 'rollback:releases["1.2.1"].services.mealie.port',
+      says: "missing; mealie is a native service, and each release of it listens on a port of its own",
+    },
+  ];
+}

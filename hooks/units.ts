@@ -1,0 +1,85 @@
+import {
+  checkRelease,
+  restartUnit,
+  startUnit,
+  stopUnit,
+  switchCurrent,
+  writeEnvironment,
+  writeUnitFlags,
+} from "../operations/native/control.ts";
+import { environment, flagsFile } from "../operations/plan/environment.ts";
+import type { DesiredContainer } from "../operations/plan/desired.ts";
+import type { Native } from "../settings/types.ts";
+import type { RunContext } from "./context.ts";
+
+/** A unit that shall exist when the run is over. */
+type Unit = DesiredContainer & { readonly unit: Native };
+
+/** Units of live and standby releases. */
+export function unitsOf({ desired }: RunContext): Unit[] {
+  return desired.containers.flatMap((wanted) =>
+    wanted.unit === undefined ? [] : [{ ...wanted, unit: wanted.unit }],
+  );
+}
+
+/** Every release that may have to be started is on its host, and systemd knows its unit. */
+export async function checkUnits(context: RunContext): Promise<void> {
+  await Promise.all(unitsOf(context).map(({ unit, release }) => checkRelease(unit, release)));
+}
+
+/** Flags files on the hosts; as `writeFlags` returns them. */
+export async function writeFlagsOfUnits(
+  context: RunContext,
+): Promise<Map<string, { readonly changed: boolean; readonly at: number }>> {
+  const written = await Promise.all(
+    unitsOf(context).map(async ({ unit, service, release }) => {
+      const flags =
+        context.settings.releases.get(release)?.services.get(service)?.flags ?? new Map<string, string>();
+      const changed = await writeUnitFlags(unit, release, flags);
+      return [flagsFile(service, release), { changed, at: changed ? Date.now() : 0 }] as const;
+    }),
+  );
+  return new Map(written);
+}
+
+/**
+ * Starts the units whose release fits the schema, each with its environment in place. One that runs with an older environment is
+ * restarted, after `empty` has let its requests finish.
+ */
+export async function startUnits(
+  context: RunContext,
+  empty: (unit: DesiredContainer) => Promise<void>,
+): Promise<void> {
+  const { settings, world, desired } = context;
+  const running = new Set(world.containers.filter((each) => each.running).map(({ name }) => name));
+  for (const wanted of unitsOf(context)) {
+    const { unit, name, service, release, port, started } = wanted;
+    const entry = settings.services.get(service);
+    if (!started || entry === undefined) continue;
+    const variables = environment(settings, entry, release, desired.subnet);
+    const changed = await writeEnvironment(unit, release, port, variables);
+    if (changed && running.has(name)) {
+      await empty(wanted);
+      await restartUnit(unit, release);
+    } else await startUnit(unit, release);
+  }
+}
+
+/** `current` of each native service leads to the release with most of the traffic. */
+export async function switchUnits({ settings }: RunContext): Promise<void> {
+  const [heaviest] = settings.live;
+  if (heaviest === undefined) return;
+  const natives = [...settings.services.values()].flatMap(({ native }) => native ?? []);
+  await Promise.all(natives.map((native) => switchCurrent(native, heaviest.release)));
+}
+
+/** What the engine does for containers: units of releases that left are stopped when the new state is proven, and standbys that do not fit. */
+export async function stopUnits({ settings, world, desired }: RunContext): Promise<string[]> {
+  const stays = new Set(desired.containers.filter(({ started }) => started).map(({ name }) => name));
+  const leaving = world.containers.filter(({ name, labels }) => labels.has("unit") && !stays.has(name));
+  for (const { labels } of leaving) {
+    const native = settings.services.get(labels.get("service") ?? "")?.native;
+    if (native !== undefined) await stopUnit(native, labels.get("release") ?? "");
+  }
+  return leaving.map(({ name }) => name);
+}

@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { HostFailure, runScript } from "../../../operations/native/host.ts";
+import { isRefusal } from "../../../settings/refusal.ts";
+import { askStack, schemaVersions } from "../../support/stack-checks.ts";
+import { changedResources } from "../../support/stack-events.ts";
+import { createStack, type Config, type ScratchStack } from "../../support/stack.ts";
+import { startSystemd, type SystemdMachine } from "../../support/systemd.ts";
+
+describe("a service that is a systemd unit on another host", function () {
+  this.timeout(300_000);
+  let stack: ScratchStack;
+  let machine: SystemdMachine;
+  const unit = (release: string): string => `meal-planner-api@${release}.service`;
+  const show = (release: string, property: string): Promise<string> =>
+    machine.run("systemctl", "show", "--value", "-p", property, unit(release));
+
+  before(async function () {
+    const started = await startSystemd();
+    if (typeof started === "string") {
+      console.log(`    ${started}`);
+      return this.skip();
+    }
+    machine = started;
+    cleaning.push(() => machine.remove());
+    stack = await createStack();
+    cleaning.push(() => stack.cleanup());
+  });
+  const cleaning: (() => Promise<void>)[] = [];
+  after(async () => {
+    for (const clean of cleaning.reverse()) await clean();
+  });
+
+  type Entries = Record<string, Record<string, unknown>>;
+  /** The stack's file with the planner as a unit; `flag` is the Mealie flag of 1.2.0. */
+  const configure = (live: string, releases: readonly string[], flag = "false"): Promise<void> =>
+    stack.configure({ live: { [live]: 100 }, releases: [...releases] as never }, (config): Config => {
+      const catalogue = config["rollback:releases"] as Record<string, { services: Entries }>;
+      const services = config["rollback:services"] as Entries;
+      const planner = services["meal-planner"] ?? {};
+      const env = Object.entries(planner["env"] ?? {}).filter(([name]) => name !== "REDIS_URL");
+      // Names of the stack mean nothing there; the machine of the test shares this one's loopback.
+      const mealie = { MEALIE_URL: `http://127.0.0.1:${stack.ports.mealie}` };
+      const directory = "/opt/meal-planner";
+      return {
+        ...config,
+        "rollback:cluster": { ...(config["rollback:cluster"] as object), address: "0.0.0.0" },
+        "rollback:services": {
+          ...services,
+          "meal-planner": {
+            ...planner,
+            env: { ...Object.fromEntries(env), ...mealie },
+            native: { unit: "meal-planner-api@.service", directory, host: machine.host },
+          },
+        },
+        "rollback:releases": Object.fromEntries(
+          Object.entries(catalogue).map(([release, entry], n) => [
+            release,
+            {
+              ...entry,
+              services: {
+                ...entry.services,
+                "meal-planner": {
+                  port: machine.ports[release === "1.2.0" ? 0 : 1] + (n > 1 ? n : 0),
+                  flags: { FEATURE_MEALIE_ENABLED: release === "1.2.0" ? flag : "true" },
+                },
+              },
+            },
+          ]),
+        ),
+      };
+    });
+
+  it("is started from its folder, with its environment, and gets the traffic", async () => {
+    await configure("1.2.0", ["1.2.0"]);
+    await stack.up();
+    assert.equal((await askStack(stack, "/api/logs")).release, "1.2.0");
+    assert.deepEqual(
+      [await show("1.2.0", "ActiveState"), await show("1.2.0", "UnitFileState")],
+      ["active", "enabled"],
+    );
+    assert.equal(
+      await machine.run("readlink", "/opt/meal-planner/current"),
+      "/opt/meal-planner/releases/1.2.0",
+    );
+    assert.equal(await machine.run("stat", "-c", "%a %U", "/opt/meal-planner/env/1.2.0.env"), "600 root");
+    const services = (await stack.containers()).filter(({ labels }) => labels["rollback.part"] === "service");
+    assert.deepEqual(
+      services.map(({ labels }) => labels["rollback.service"]),
+      ["mealie"],
+    );
+    assert.deepEqual(changedResources((await stack.up({ args: ["--expect-no-changes"] })).events), {});
+  });
+
+  it("gives way to the next release side by side, and comes back with its schema", async () => {
+    await configure("1.2.1", ["1.2.0", "1.2.1"]);
+    await stack.up();
+    assert.equal((await askStack(stack, "/api/logs")).release, "1.2.1");
+    assert.deepEqual(
+      [await show("1.2.0", "ActiveState"), await show("1.2.0", "UnitFileState")],
+      ["inactive", "disabled"],
+    );
+    assert.equal(
+      await machine.run("readlink", "/opt/meal-planner/current"),
+      "/opt/meal-planner/releases/1.2.1",
+    );
+    await configure("1.2.0", ["1.2.0"]);
+    const { output } = await stack.up();
+    assert.match(output, /stopped meal-planner-api@1\.2\.1\.service/);
+    assert.equal((await askStack(stack, "/api/logs")).release, "1.2.0");
+    assert.deepEqual(await schemaVersions(stack), { meal_planner: "20", mealie: "4" });
+    assert.equal(await show("1.2.1", "ActiveState"), "inactive");
+  });
+
+  it("reads changed flags without a restart", async () => {
+    const pid = await show("1.2.0", "MainPID");
+    await configure("1.2.0", ["1.2.0"], "true");
+    const { output } = await stack.up();
+    assert.match(output, /meal-planner-api@1\.2\.0\.service has read its flags again/);
+    assert.equal(await show("1.2.0", "MainPID"), pid);
+  });
+
+  it("is started again by the next up after it was stopped by hand", async () => {
+    await machine.run("systemctl", "stop", unit("1.2.0"));
+    const { output } = await stack.up();
+    assert.match(output, /healthy: 1\.2\.0/);
+    assert.equal((await askStack(stack, "/api/logs")).release, "1.2.0");
+  });
+
+  it("is not touched for a release that is not there", async () => {
+    await configure("1.2.2", ["1.2.0", "1.2.2"]);
+    const { output } = await stack.up({ expectFailure: true });
+    assert.match(output, /refused NATIVE_RELEASE_GONE: there is no \/opt\/meal-planner\/releases\/1\.2\.2/);
+    assert.equal((await askStack(stack, "/api/logs")).release, "1.2.0");
+  });
+
+  it("has its secrets on its host, and the engine has none of them in its state", async () => {
+    const state = await stack.exported();
+    const environment = await machine.run("cat", "/opt/meal-planner/env/1.2.0.env");
+    const [secret = ""] = stack.secrets.filter((each) => environment.includes(each));
+    assert.notEqual(secret, "");
+    assert.ok(!state.includes(secret));
+  });
+
+  it("is not spoken to by an unknown host key, and a failing script says why", async () => {
+    const unknown = { ...machine.host, knownHosts: "/dev/null", port: machine.host.port, user: "nobody" };
+    await assert.rejects(runScript(unknown, "true", []), (error) => isRefusal(error, "NATIVE_UNREACHABLE"));
+    await assert.rejects(
+      runScript(machine.host, 'echo "no $1" >&2; exit 3', ["it's $(bad)"]),
+      (error) => error instanceof HostFailure && error.exitCode === 3 && error.stderr === "no it's $(bad)",
+    );
+  });
+});
