@@ -5,6 +5,8 @@ import type { Bench } from "./report.ts";
 export interface BenchArguments {
   readonly benches: readonly Bench[];
   readonly runs: number;
+  /** GB of data where that decides the time. */
+  readonly gigabytes: number;
   readonly json: boolean;
 }
 
@@ -15,11 +17,12 @@ export function benchArguments(argv: readonly string[], all: readonly Bench[]): 
     .argument("[names...]", all.map(({ name, about }) => `${name}: ${about}`).join("\n"))
     .option("--json", "one JSON document on stdout instead of tables", false)
     .option("--runs <n>", "how often each case is measured", wholeNumber, 3)
+    .option("--size <gb>", "recovery: GB of data; needs five times as much on the disk", wholeNumber, 1)
     .configureOutput({ writeOut: (text) => process.stderr.write(text) })
     .exitOverride();
   try {
     command.parse(argv, { from: "user" });
-    const { json, runs } = command.opts<{ json: boolean; runs: number }>();
+    const { json, runs, size } = command.opts<{ json: boolean; runs: number; size: number }>();
     const unknown = command.args.find((name) => !all.some((bench) => bench.name === name));
     if (unknown !== undefined) {
       command.error(
@@ -27,7 +30,7 @@ export function benchArguments(argv: readonly string[], all: readonly Bench[]): 
       );
     }
     const chosen = all.filter(({ name }) => command.args.length === 0 || command.args.includes(name));
-    return { benches: chosen, runs, json };
+    return { benches: chosen, runs, json, gigabytes: size };
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     process.exitCode = error.exitCode;

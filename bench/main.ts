@@ -17,7 +17,7 @@ import { onInterrupt, teardown } from "./teardown.ts";
 const asked = benchArguments(process.argv.slice(2), benches);
 if (asked !== undefined) await main(() => measure(asked));
 
-async function measure({ benches: chosen, runs, json }: BenchArguments): Promise<void> {
+async function measure({ benches: chosen, runs, json, gigabytes }: BenchArguments): Promise<void> {
   const machine = await describeMachine(await useToolchain());
   const say = (line: string): void => sayTo("bench", line);
   const { defer, run: removeAll } = teardown(say);
@@ -32,7 +32,7 @@ async function measure({ benches: chosen, runs, json }: BenchArguments): Promise
       defer(folder, () => rm(folder, { recursive: true, force: true }));
       process.env["TMPDIR"] = folder;
       const { results: collected, ...collect } = collector(name);
-      await run({ ...collect, runs, defer, say: (line) => sayTo(name, line) });
+      await run({ ...collect, runs, gigabytes, defer, say: (line) => sayTo(name, line) });
       await removeAll();
       results.push(...collected());
       sayTo(name, `took ${Math.round((performance.now() - started) / 1000)} s`);

@@ -29,6 +29,8 @@ export interface Result {
 export interface Report {
   /** How often each case is to be measured. */
   readonly runs: number;
+  /** GB of data where that decides the time. */
+  readonly gigabytes: number;
   /** One measurement. The same case and metric again is a repetition of it. */
   readonly sample: (name: string, metric: string, unit: Unit, value: number) => void;
   /** Compares a case with another of the same bench, metric by metric. */

@@ -12,6 +12,7 @@ import { asksForLive } from "../operations/plan/live.ts";
 import type { World } from "../operations/plan/world.ts";
 import type { ConnectionOptions } from "../operations/database/connection.ts";
 import { sessionName } from "../operations/journal/run-token.ts";
+import type { Instance } from "../operations/recovery/instance.ts";
 import type { TableFacts } from "../operations/database/tables.ts";
 import type { LiveVerdict } from "../operations/migrations/live/judge.ts";
 import { routerConfig } from "../operations/traffic/router-config.ts";
@@ -78,8 +79,10 @@ export interface RunNotes {
   /** Whether the router has this run's routes. */
   switched: boolean;
   dump?: string;
-  /** Id of the container of a server that this run has recovered beside the one that serves. */
-  instance?: string;
+  /** Whether this run goes on although the archive of the WAL does not take anything. */
+  archiveFails: boolean;
+  /** The server that this run has recovered beside the one that serves, paused at the target. */
+  instance?: Instance;
   readonly restorePoints: string[];
   /** Databases in which this run has claimed the stack. */
   readonly claimed: Set<string>;
@@ -145,6 +148,7 @@ export function contextOf(
       schemaChanged: false,
       routerClaimed: false,
       switched: false,
+      archiveFails: false,
       restorePoints: [],
       claimed: new Set(),
       tablesBefore: new Map(),

@@ -16,7 +16,7 @@ export async function giveUp(context: RunContext, effect: EffectName, cause: unk
   const { notes, settings, world, change } = context;
   const { lease } = notes;
   // By its id: when this run was overtaken, there may be another of the same name.
-  if (notes.instance !== undefined) await removeInstance(notes.instance);
+  if (notes.instance !== undefined) await removeInstance(notes.instance.container);
   if (change.live && notes.schemaChanged && !notes.switched)
     return [
       "Requests go on to what was serving, which runs on the schema as it is now; `pulumi up` finishes.",

@@ -1,9 +1,10 @@
-import { archiveBehind, archiverState } from "../operations/archive/set-up.ts";
+import { archiveBehind } from "../operations/archive/set-up.ts";
 import { planSettings } from "../operations/database/settings-change.ts";
 import { openRun } from "../operations/journal/journal.ts";
 import { access } from "../operations/plan/access.ts";
 import { describeChange } from "../operations/plan/describe.ts";
 import { formerFront } from "../operations/plan/front.ts";
+import { unarchived } from "../operations/plan/drift.ts";
 import { journalKey, runRecord } from "../operations/plan/record.ts";
 import { checkCapacity, describeCapacity, missingCapacity } from "../operations/preflight/capacity.ts";
 import { checkBeforeAnything } from "../operations/preflight/checks.ts";
@@ -46,13 +47,8 @@ async function check({ context, say }: EffectRun): Promise<void> {
   if (world.move !== undefined) checkMove(settings, world.move, change.schema);
   if (!world.server.answers) return;
   if (settings.cluster.kind === "own") {
-    const archived = settings.cluster.backup.schedule !== undefined;
-    const failing = archived ? (await archiverState(access(settings))).failing : undefined;
+    const failing = unarchived(settings, world);
     if (failing !== undefined && world.move !== undefined) throw archiveBehind(failing);
-    if (failing !== undefined)
-      say(
-        `the WAL archive fails since ${failing}: see \`npx rollback backup\`; the server keeps its WAL meanwhile`,
-      );
     const { lines } = await planSettings(access(settings), names.postgres, settings.cluster.settings);
     for (const line of lines) say(`server setting ${line}`);
   }

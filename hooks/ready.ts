@@ -1,7 +1,7 @@
-import { checkArchive, prepareArchive } from "../operations/archive/set-up.ts";
 import { applySettings } from "../operations/database/settings-change.ts";
 import { waitUntilReady } from "../operations/database/connection.ts";
 import { access } from "../operations/plan/access.ts";
+import { proveArchive, setUpArchive } from "./archive.ts";
 import { assertStillOurs } from "./claim.ts";
 import type { EffectDefinition } from "./effect.ts";
 
@@ -24,12 +24,11 @@ export const ready: EffectDefinition = {
     const server = access(settings);
     await waitUntilReady(server, startDeadline, run.status);
     await assertStillOurs(run.context);
-    const { cluster, secrets } = settings;
+    const { cluster } = settings;
     if (cluster.kind !== "own") return;
-    const archive = { container: names.postgres, server, backup: cluster.backup, secrets, say: run.say };
-    if (cluster.backup.schedule !== undefined) await prepareArchive(archive);
+    await setUpArchive(run);
     await applySettings(server, names.postgres, cluster.settings, run.say);
     // Nobody waits for a base backup: behind a fence that comes after the verification.
-    if (cluster.backup.schedule !== undefined && !run.context.change.hold) await checkArchive(archive);
+    if (!run.context.change.hold) await proveArchive(run);
   },
 };

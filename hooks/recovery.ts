@@ -6,7 +6,7 @@ import { access } from "../operations/plan/access.ts";
 import { lookAgain } from "../operations/recovery/again.ts";
 import { carryOver } from "../operations/recovery/carry-over.ts";
 import { ensureObjects } from "../operations/recovery/ensure.ts";
-import { removeInstance, startInstance, type Instance } from "../operations/recovery/instance.ts";
+import { removeInstance, type Instance } from "../operations/recovery/instance.ts";
 import { describeLosses, lostRows } from "../operations/recovery/losses.ts";
 import { checkLaterWrites } from "../operations/recovery/move.ts";
 import { writeMark } from "../operations/recovery/mark.ts";
@@ -39,17 +39,12 @@ export const recovery: EffectDefinition = {
     }
     await archiveUpToNow(context.names.postgres);
     const move = await behindFence(run, planned);
-    status(`starting a server on ${move.plan.volume}, which may archive`);
     const instance =
       move.kind === "recovery"
-        ? await startInstance({
-            ...{ settings: context.settings, cluster, volume: move.plan.volume },
-            ...{ from: move.plan.from, repository: "rw" as const },
-            ...(context.notes.instance !== undefined && { instead: context.notes.instance }),
-          })
+        ? waiting(context.notes.instance)
         : await reopenVolume(context.settings, cluster, move.plan);
-    context.notes.instance = instance.container;
-    // It answers as soon as it is consistent; told to go on before it has paused, it would pause all the same, and stay there.
+    context.notes.instance = instance;
+    // Told to go on before it has paused, it would pause all the same, and stay there.
     if (move.kind === "recovery") await pausedAtTarget(instance, move.plan);
     await keepLater(run, cluster, move, instance);
     status("opening a new timeline");
@@ -85,8 +80,13 @@ export async function beginMove({ context, say, status }: EffectRun): Promise<vo
   if (move?.kind !== "recovery" || settings.cluster.kind !== "own") return;
   await archiveUpToNow(context.names.postgres);
   status("restoring beside the server that serves");
-  const { container } = await prepareRecovery({ settings, cluster: settings.cluster, plan: move.plan, say });
-  notes.instance = container;
+  notes.instance = await prepareRecovery({ settings, cluster: settings.cluster, plan: move.plan, say });
+}
+
+/** The server that this very run has recovered; the runbook has no way here without it. */
+function waiting(instance: Instance | undefined): Instance {
+  if (instance === undefined) throw new Error("the recovery was not prepared in this run");
+  return instance;
 }
 
 /** Later writes as the configuration says: kept beside the dumps, or dropped. */

@@ -1,6 +1,5 @@
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { checkArchive } from "../operations/archive/set-up.ts";
 import { isRunning, observeContainers } from "../operations/docker/observe.ts";
 import { docker } from "../operations/docker/run.ts";
 import { openRoles, retireRoles } from "../operations/database/fence.ts";
@@ -21,6 +20,7 @@ import { stackFileOf } from "../operations/stack-file/which.ts";
 import { verify } from "../operations/verification/verify.ts";
 import { Refusal } from "../settings/refusal.ts";
 import { stackLabel } from "../settings/names.ts";
+import { proveArchive } from "./archive.ts";
 import { assertStillOurs } from "./claim.ts";
 import { stopUnits } from "./units.ts";
 import type { RunContext } from "./context.ts";
@@ -56,7 +56,8 @@ export const verification: EffectDefinition = {
     if (stopped.length > 0) say(`stopped ${stopped.join(", ")}`);
     await retireRoles(access(settings), rolesToRetire(settings, context.world, desired), context.session);
     await finish(context);
-    await checkBackups(run);
+    // Where a server was stopped for this run, its archive has not been proven yet.
+    if (run.context.change.hold) await proveArchive(run);
     say(summary(context));
   },
 };
@@ -166,20 +167,6 @@ async function finish(context: RunContext): Promise<void> {
   );
   const record = runRecord(settings, context, { revision, effects: JSON.stringify(inputs), containers: ids });
   await writeFinished(access(settings), first, journalKey(settings, server), record);
-}
-
-/** Where a server was stopped for this run, its archive has not been proven yet. */
-async function checkBackups({ context, say }: EffectRun): Promise<void> {
-  const { settings, change, names } = context;
-  const { cluster, secrets } = settings;
-  if (cluster.kind !== "own" || cluster.backup.schedule === undefined || !change.hold) return;
-  await checkArchive({
-    container: names.postgres,
-    server: access(settings),
-    backup: cluster.backup,
-    secrets,
-    say,
-  });
 }
 
 function summary({ change, notes, settings }: RunContext): string {

@@ -3,6 +3,9 @@
 /** In the data directory, so that the server finds it wherever its volume goes; left out of base backups. */
 export const archiveConfigName = "rollback-pgbackrest.conf";
 
+/** Beside a configuration of pgBackRest: whom it trusts, if that is configured. */
+export const certificateOf = (config: string): string => `${config}.pem`;
+
 /** Data directory inside every container of PostgreSQL. */
 export const dataFolder = "/var/lib/postgresql/data";
 

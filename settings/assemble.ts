@@ -171,12 +171,13 @@ function cluster(room: Complete["cluster"], raw: RawConfiguration): Cluster {
 }
 
 function backupOf(
-  { repository, schedule, retention, encryption }: Complete["cluster"]["backup"],
+  { repository, s3, schedule, retention, encryption }: Complete["cluster"]["backup"],
   raw: RawConfiguration,
 ): Backup {
   const chosen = repository ?? part(prefix(raw), "dumps");
   return {
     repository: /^[./]/.test(chosen) ? { folder: path.resolve(raw.folder, chosen) } : { volume: chosen },
+    s3: s3 === undefined ? undefined : { ...s3, certificate: s3.certificate },
     schedule: schedule === undefined ? undefined : { diff: undefined, incr: undefined, ...schedule },
     retention,
     encryption,

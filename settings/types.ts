@@ -198,14 +198,33 @@ export interface ExternalCluster {
 }
 
 export interface Backup {
-  /** Docker volume or absolute host folder for dumps. */
+  /** Docker volume or absolute host folder for dumps, and for the archive if that is not in `s3`. */
   readonly repository: { readonly volume: string } | { readonly folder: string };
+  /** Where WAL and base backups go instead; undefined: beside the dumps. */
+  readonly s3: S3 | undefined;
   /** When base backups are made, in cron's notation; undefined: neither those nor an archive of the WAL. */
   readonly schedule: BackupSchedule | undefined;
   /** Dumps, and full base backups with what depends on them, that are kept. */
   readonly retention: { readonly dumps: number; readonly full: number };
   /** Name of the secret that the archive is encrypted with; undefined: it is not. */
   readonly encryption: { readonly secret: string } | undefined;
+}
+
+/** A bucket of a storage that speaks S3, always by TLS. */
+export interface S3 {
+  readonly bucket: string;
+  readonly endpoint: string;
+  readonly port: number;
+  readonly region: string;
+  /** Folder in the bucket; one for each stack. */
+  readonly path: string;
+  /** Whether the bucket is named in the host name or in the path. */
+  readonly style: "host" | "path";
+  readonly key: { readonly secret: string };
+  readonly keySecret: { readonly secret: string };
+  readonly verifyTls: boolean;
+  /** Whom to trust, as PEM; undefined: the authorities that the image knows. */
+  readonly certificate: string | undefined;
 }
 
 /** Cron expressions, in UTC. */

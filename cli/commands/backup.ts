@@ -8,11 +8,13 @@ import { access } from "../../operations/plan/access.ts";
 import { Refusal } from "../../settings/refusal.ts";
 import { stackNames } from "../../settings/stack-names.ts";
 import type { BackupSchedule, Settings } from "../../settings/types.ts";
+import { verifyBackups } from "./backup-verify.ts";
 import { aboutStack, readStack, type StackOptions } from "../stack.ts";
 
 interface BackupOptions extends StackOptions {
   readonly type?: "full" | "diff" | "incr";
   readonly watch: boolean;
+  readonly verify: boolean;
 }
 
 /** `rollback backup`: a base backup when it is due by the configured schedule, or at once; proves that the archive works. */
@@ -25,8 +27,13 @@ export function backup(program: Command): void {
       new Option("--type <kind>", "this kind at once, whatever is due").choices(["full", "diff", "incr"]),
     )
     .option("--watch", "stay, and make each one when its time comes", false)
-    .action(async ({ type, watch, ...stack }: BackupOptions) => {
+    .option("--verify", "make none; read every dump and the whole archive, and name what is damaged", false)
+    .action(async ({ type, watch, verify, ...stack }: BackupOptions) => {
       const { settings } = await readStack(stack);
+      if (verify) {
+        await verifyBackups(settings, (line) => console.log(line));
+        return;
+      }
       const { request, schedule } = archiveOf(settings);
       if (type !== undefined) await baseBackup(request, type);
       await checkArchive(request);

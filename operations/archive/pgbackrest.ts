@@ -1,6 +1,6 @@
-import { archiveConfigName, dataFolder, stanza } from "../../settings/archive.ts";
+import { archiveConfigName, certificateOf, dataFolder, stanza } from "../../settings/archive.ts";
 import { Refusal } from "../../settings/refusal.ts";
-import type { Backup, Secrets } from "../../settings/types.ts";
+import type { Backup, S3, Secrets } from "../../settings/types.ts";
 import { dumpsFolder } from "../backup/place.ts";
 import { docker, DockerFailure } from "../docker/run.ts";
 
@@ -11,14 +11,17 @@ export const archiveFolder = `${dumpsFolder}/pgbackrest`;
 const patience = 24 * 3600_000;
 
 /**
- * pgBackRest's configuration (https://pgbackrest.org/configuration.html). Holds the key of an encrypted archive: hand it over by
- * standard input only. `start-fast`: without it a backup waits for the next timed checkpoint.
+ * pgBackRest's configuration (https://pgbackrest.org/configuration.html). Holds the keys of an encrypted archive and of a bucket:
+ * hand it over by standard input only. `start-fast`: without it a backup waits for the next timed checkpoint.
  */
-export function archiveConfiguration(backup: Backup, secrets: Secrets): string {
-  const { encryption, retention } = backup;
+export function archiveConfiguration(
+  { encryption, retention, s3 }: Backup,
+  secrets: Secrets,
+  { file, data = dataFolder }: { readonly file: string; readonly data?: string },
+): string {
   const lines = [
     "[global]",
-    `repo1-path=${archiveFolder}`,
+    ...(s3 === undefined ? [`repo1-path=${archiveFolder}`] : bucket(s3, secrets, file)),
     `repo1-retention-full=${retention.full}`,
     ...(encryption === undefined
       ? []
@@ -31,11 +34,28 @@ export function archiveConfiguration(backup: Backup, secrets: Secrets): string {
     "log-level-console=warn",
     "log-timestamp=n",
     `exclude=${archiveConfigName}`,
+    `exclude=${certificateOf(archiveConfigName)}`,
     "exclude=rollback-recovery.json",
     `[${stanza}]`,
-    `pg1-path=${dataFolder}`,
+    `pg1-path=${data}`,
   ];
   return `${lines.join("\n")}\n`;
+}
+
+function bucket(s3: S3, secrets: Secrets, file: string): string[] {
+  return [
+    "repo1-type=s3",
+    `repo1-path=${s3.path}`,
+    `repo1-s3-bucket=${s3.bucket}`,
+    `repo1-s3-endpoint=${s3.endpoint}`,
+    `repo1-s3-region=${s3.region}`,
+    `repo1-s3-uri-style=${s3.style}`,
+    `repo1-s3-key=${secrets.get(s3.key.secret)}`,
+    `repo1-s3-key-secret=${secrets.get(s3.keySecret.secret)}`,
+    `repo1-storage-port=${s3.port}`,
+    ...(s3.verifyTls ? [] : ["repo1-storage-verify-tls=n"]),
+    ...(s3.certificate === undefined ? [] : [`repo1-storage-ca-file=${certificateOf(file)}`]),
+  ];
 }
 
 /** Arguments that every call of pgBackRest begins with. */
@@ -79,8 +99,19 @@ function archiveFailed(error: DockerFailure): Refusal {
   });
 }
 
-/** Writes the configuration where only PostgreSQL's user can read it. Repeatable. */
-export async function writeConfiguration(container: string, file: string, text: string): Promise<void> {
+/** What a container is told of the archive: the configuration, and beside it whom to trust. Repeatable. */
+export async function configureArchive(
+  container: string,
+  { backup, secrets }: { readonly backup: Backup; readonly secrets: Secrets },
+  place: { readonly file: string; readonly data?: string },
+): Promise<void> {
+  const { s3 } = backup;
+  if (s3?.certificate !== undefined) await writePrivate(container, certificateOf(place.file), s3.certificate);
+  await writePrivate(container, place.file, archiveConfiguration(backup, secrets, place));
+}
+
+/** Writes a file that only PostgreSQL's user can read. Repeatable. */
+export async function writePrivate(container: string, file: string, text: string): Promise<void> {
   const script = `umask 077; cat > "$1.new" && mv "$1.new" "$1"`;
   await docker(["exec", "-i", "-u", "postgres", container, "sh", "-c", script, "sh", file], { input: text });
 }

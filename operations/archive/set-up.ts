@@ -1,11 +1,9 @@
-import { z } from "zod";
 import { Refusal } from "../../settings/refusal.ts";
 import type { Backup, Secrets } from "../../settings/types.ts";
-import { rowOf } from "../database/query.ts";
 import type { Say, Server } from "../database/connection.ts";
 import { withClient } from "../database/connection.ts";
 import { parseInfo } from "./info.ts";
-import { archiveConfiguration, inServer, serverConfig, writeConfiguration } from "./pgbackrest.ts";
+import { configureArchive, inServer, serverConfig } from "./pgbackrest.ts";
 import { dueBackup } from "./schedule.ts";
 import type { BackupKind } from "./schedule.ts";
 
@@ -18,9 +16,13 @@ export interface ArchiveRequest {
   readonly say: Say;
 }
 
+/** Tells the server where the archive is. Repeatable. */
+export async function configureServer({ container, backup, secrets }: ArchiveRequest): Promise<void> {
+  await configureArchive(container, { backup, secrets }, { file: serverConfig });
+}
+
 /** Makes the repository before the server is told to archive into it: it would otherwise fail from the first segment on. */
-export async function prepareArchive({ container, backup, secrets, say }: ArchiveRequest): Promise<void> {
-  await writeConfiguration(container, serverConfig, archiveConfiguration(backup, secrets));
+export async function prepareArchive({ container, say }: ArchiveRequest): Promise<void> {
   if (parseInfo(await inServer(container, "info", ["--output=json"])).exists) return;
   await inServer(container, "stanza-create");
   say("made the archive of the WAL");
@@ -53,19 +55,6 @@ export async function baseBackup(
   const started = performance.now();
   await inServer(container, "backup", [`--type=${kind}`]);
   say(`base backup (${kind}) in ${((performance.now() - started) / 1000).toFixed(1)} s`);
-}
-
-/** How archiving has gone since the server's start; one round trip. */
-export async function archiverState(server: Server): Promise<{ readonly failing: string | undefined }> {
-  const row = await withClient(server, "postgres", (client) =>
-    rowOf(
-      client,
-      z.object({ failing: z.boolean().nullable(), segment: z.string().nullable() }),
-      `select last_failed_time > coalesce(last_archived_time, '-infinity') as failing, last_failed_wal as segment
-         from pg_stat_archiver`,
-    ),
-  );
-  return { failing: row.failing === true ? (row.segment ?? "a segment") : undefined };
 }
 
 /** Switches the WAL and waits until what has been written up to now is in the archive. */

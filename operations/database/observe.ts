@@ -40,6 +40,8 @@ export interface ServerObservation {
   readonly systemIdentifier: string;
   readonly timeline: number;
   readonly inRecovery: boolean;
+  /** Segment of the WAL that could not be archived, if that is how the last attempt ended. */
+  readonly unarchived: string | null;
   readonly maxPreparedTransactions: number;
   readonly roles: ReadonlyMap<string, RoleState>;
   /** Database → owner. Templates are left out. */
@@ -66,6 +68,7 @@ const observationSchema = z.object({
   systemIdentifier: z.string(),
   timeline: z.number(),
   inRecovery: z.boolean(),
+  unarchived: z.string().nullable(),
   maxPreparedTransactions: z.coerce.number(),
   roles: z.array(roleStateSchema),
   databases: z.array(z.object({ name: z.string(), owner: z.string() })),
@@ -129,6 +132,8 @@ const observationSelect = (superuser: boolean): string => `
     'systemIdentifier', (select system_identifier::text from pg_control_system()),
     'timeline', ${currentTimeline},
     'inRecovery', pg_is_in_recovery(),
+    'unarchived', (select last_failed_wal from pg_stat_archiver where current_setting('archive_mode') <> 'off'
+                      and last_failed_time > coalesce(last_archived_time, '-infinity')),
     'maxPreparedTransactions', current_setting('max_prepared_transactions'),
     'roles', coalesce((select json_agg(role) from (${roleStateSelect}
         where r.rolname = any($1) or exists (select from unnest($2::text[]) p where starts_with(r.rolname, p))

@@ -11,6 +11,7 @@ import type { World } from "./world.ts";
 export function differences(settings: Settings, world: World, desired: Desired, routes: string): string[] {
   return [
     ...serverDrift(world, desired),
+    ...archiveDrift(settings, world),
     ...containerDrift(settings, world, desired),
     ...gatewayDrift(world, routes),
     ...frontDrift(world, frontOf(settings, world.subnet)),
@@ -33,6 +34,17 @@ function serverDrift(world: World, desired: Desired): string[] {
     (name) => `server setting ${name} differs`,
   );
   return [...versions, ...roles, ...settings];
+}
+
+/** Segment of the WAL that the archive last refused; undefined: none, or there is no archive. */
+export function unarchived({ cluster }: Settings, { server }: Pick<World, "server">): string | undefined {
+  if (!server.answers || cluster.kind !== "own" || cluster.backup.schedule === undefined) return undefined;
+  return server.observation.unarchived ?? undefined;
+}
+
+function archiveDrift(settings: Settings, world: World): string[] {
+  const segment = unarchived(settings, world);
+  return segment === undefined ? [] : [`${segment} of the WAL cannot be archived`];
 }
 
 function containerDrift(settings: Settings, world: World, desired: Desired): string[] {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { dataFolder } from "../../settings/archive.ts";
 import { docker } from "../docker/run.ts";
-import { writeConfiguration } from "../archive/pgbackrest.ts";
+import { writePrivate } from "../archive/pgbackrest.ts";
 
 /** How far a recovery on a volume has come; lies in the data directory, never in a base backup. */
 const markSchema = z.object({
@@ -49,5 +49,5 @@ export function parseMark(text: string): RecoveryMark | undefined {
 }
 
 export async function writeMark(container: string, mark: RecoveryMark): Promise<void> {
-  await writeConfiguration(container, file, `${JSON.stringify(mark)}\n`);
+  await writePrivate(container, file, `${JSON.stringify(mark)}\n`);
 }

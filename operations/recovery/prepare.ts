@@ -38,8 +38,8 @@ export async function prepareRecovery(request: RecoveryRequest): Promise<Instanc
     ],
     plan.volume,
   ]);
-  const common = { settings, cluster, volume: plan.volume, from: plan.from, repository: "ro" } as const;
-  const { container } = await startInstance({ ...common, serve: false });
+  const common = { settings, cluster, volume: plan.volume, from: plan.from } as const;
+  const { container } = await startInstance({ ...common, repository: "ro", serve: false });
   let now = container;
   try {
     await emptyVolume(container, settings, plan);
@@ -49,10 +49,14 @@ export async function prepareRecovery(request: RecoveryRequest): Promise<Instanc
     say(
       `restored ${plan.backup.label} into ${plan.volume} in ${((performance.now() - started) / 1000).toFixed(1)} s`,
     );
-    const instance = await startInstance({ ...common, instead: container });
+    // A recovering server archives nothing; once promoted, its history must reach the archive, and behind the fence a restart
+    // would have everybody wait until the WAL since the last restart point is replayed again.
+    const instance = await startInstance({ ...common, repository: "rw", instead: container });
     now = instance.container;
     await pausedAtTarget(instance, plan);
     await refuseHalfDone(instance, settings);
+    // What is on the disk now need not be written while everybody waits.
+    await withClient(instance.server, "postgres", (client) => client.query("checkpoint"));
     say(`replayed to ${formatLsn(plan.target.lsn)} and paused there`);
     return instance;
   } catch (error) {

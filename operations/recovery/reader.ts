@@ -1,12 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { dataFolder } from "../../settings/archive.ts";
-import {
-  archiveConfiguration,
-  pgbackrest,
-  runArchive,
-  serverConfig,
-  writeConfiguration,
-} from "../archive/pgbackrest.ts";
+import { configureArchive, pgbackrest, runArchive, serverConfig } from "../archive/pgbackrest.ts";
 import { parseInfo, type ArchiveInfo } from "../archive/info.ts";
 import { dumpsFolder, type DumpRepository } from "../backup/place.ts";
 import { docker } from "../docker/run.ts";
@@ -57,11 +51,7 @@ export async function withReader<T>(
     ...["-v", `${request.from}:${oldFolder}:ro`, request.image, "86400"],
   ]);
   try {
-    const text = archiveConfiguration(request.backup, request.secrets).replace(
-      `pg1-path=${dataFolder}`,
-      `pg1-path=${oldFolder}`,
-    );
-    await writeConfiguration(container, config, text);
+    await configureArchive(container, request, { file: config, data: oldFolder });
     return await work({
       ...{ container, data: oldFolder, scratch: "/tmp/wal" },
       pgbackrest: (command, options = []) => pgbackrest(config, command, options),

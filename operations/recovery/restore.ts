@@ -1,13 +1,7 @@
 import { archiveConfigName, dataFolder } from "../../settings/archive.ts";
 import { Refusal } from "../../settings/refusal.ts";
 import type { OwnCluster, Secrets } from "../../settings/types.ts";
-import {
-  archiveConfiguration,
-  pgbackrest,
-  runArchive,
-  serverConfig,
-  writeConfiguration,
-} from "../archive/pgbackrest.ts";
+import { configureArchive, pgbackrest, runArchive, serverConfig } from "../archive/pgbackrest.ts";
 import { docker } from "../docker/run.ts";
 import { parametersOf } from "./checks.ts";
 import { oldFolder, parseControl, readerShell, readHistory, type Reader } from "./reader.ts";
@@ -30,7 +24,8 @@ export async function restoreBackup(
   restoration: Restoration,
 ): Promise<void> {
   const config = "/dev/shm/pgbackrest.conf";
-  await writeConfiguration(container, config, archiveConfiguration(cluster.backup, secrets));
+  const archive = { backup: cluster.backup, secrets };
+  await configureArchive(container, archive, { file: config });
   try {
     await runArchive(container, pgbackrest(config, "restore", restoreOptions(restoration)));
   } catch (error) {
@@ -42,7 +37,7 @@ export async function restoreBackup(
       error,
     );
   }
-  await writeConfiguration(container, serverConfig, archiveConfiguration(cluster.backup, secrets));
+  await configureArchive(container, archive, { file: serverConfig });
   const backup = parametersOf(
     parseControl(await docker(["exec", "-u", "postgres", container, "pg_controldata", dataFolder])),
   );

@@ -2,7 +2,7 @@ import { archiveConfigName, dataFolder } from "../../settings/archive.ts";
 import { stackLabel } from "../../settings/names.ts";
 import { stackLabels, stackNames } from "../../settings/stack-names.ts";
 import type { OwnCluster, Settings } from "../../settings/types.ts";
-import { archiveConfiguration, serverConfig, writeConfiguration } from "../archive/pgbackrest.ts";
+import { configureArchive, serverConfig } from "../archive/pgbackrest.ts";
 import { docker } from "../docker/run.ts";
 import { refuseIfInVain } from "../docker/in-vain.ts";
 import { access } from "../plan/access.ts";
@@ -107,7 +107,8 @@ export async function reopenVolume(
         "Put rollback:recovery back to finish it, or name another volume.",
       );
     }
-    await writeConfiguration(container, serverConfig, archiveConfiguration(cluster.backup, settings.secrets));
+    const archive = { backup: cluster.backup, secrets: settings.secrets };
+    await configureArchive(container, archive, { file: serverConfig });
     await docker(
       [
         "exec",

@@ -12,18 +12,26 @@ export function checkDatabaseServer(rooms: Rooms): Problem[] {
       : "external" in cluster
         ? secretExists(rooms, ["cluster", "external", "password", "secret"], cluster.external.password.secret)
         : [...portTaken(rooms, cluster), ...dumpsBesideData(cluster)];
-  const key = cluster?.backup.encryption?.secret;
-  const encrypted =
-    key === undefined ? [] : secretExists(rooms, ["cluster", "backup", "encryption", "secret"], key);
   return [
     ...server,
-    ...encrypted,
+    ...archiveSecrets(rooms),
     ...archiveOfOthers(rooms),
     ...recoveryVolumes(rooms),
     ...takenOver(rooms),
     ...ownWriters(rooms),
     ...databaseVolumes(rooms),
   ];
+}
+
+function archiveSecrets(rooms: Rooms): Problem[] {
+  const { encryption, s3 } = rooms.cluster?.backup ?? {};
+  return [
+    { path: ["encryption"], name: encryption?.secret },
+    { path: ["s3", "key"], name: s3?.key.secret },
+    { path: ["s3", "keySecret"], name: s3?.keySecret.secret },
+  ].flatMap(({ path, name }) =>
+    name === undefined ? [] : secretExists(rooms, ["cluster", "backup", ...path, "secret"], name),
+  );
 }
 
 function portTaken({ services }: Rooms, { port, address }: { port: number; address: string }): Problem[] {

@@ -28,14 +28,35 @@ const repository = text(
   /^([A-Za-z0-9][A-Za-z0-9_.-]{1,127}|\/[^\0]*|\.\.?\/[^\0]*)$/,
 );
 
+const secretReference = strict({ secret: secretName });
+
+const certificate = text(
+  "a certificate in PEM, from -----BEGIN CERTIFICATE----- on",
+  /^\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----[A-Za-z0-9+/=\s-]*$/,
+);
+
+const s3 = strict({
+  bucket: text("the name of a bucket, 3 to 63 of a-z 0-9 . -", /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/),
+  endpoint: host,
+  port: port.default(443),
+  region: text("the name of a region, such as eu-central-1", /^[A-Za-z0-9-]{1,64}$/),
+  path: text("a path that begins with /", /^(\/[A-Za-z0-9_.-]+)+$/).default("/rollback"),
+  style: oneOf(["host", "path"]).default("host"),
+  key: secretReference,
+  keySecret: secretReference,
+  verifyTls: z.boolean({ error: "true or false" }).default(true),
+  certificate: optional(certificate),
+});
+
 const backup = strict({
   repository: optional(repository),
+  s3: optional(s3),
   schedule: optional(orText("full", strict({ full: cron, diff: optional(cron), incr: optional(cron) }))),
   retention: strict({
     dumps: whole("a number of dumps to keep, 1 to 1000", 1, 1000).default(10),
     full: whole("a number of full base backups to keep, 1 to 1000", 1, 1000).default(2),
   }).prefault({}),
-  encryption: optional(strict({ secret: secretName })),
+  encryption: optional(secretReference),
 }).prefault({});
 
 /** Settings of the server that this program makes itself; another value would break what it promises. */

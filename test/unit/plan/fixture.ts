@@ -76,6 +76,7 @@ export function worldAfter(
         systemIdentifier: "1",
         timeline: 1,
         inRecovery: false,
+        unarchived: null,
         maxPreparedTransactions: 20,
         roles: new Map([
           role("rollback_operator", true),

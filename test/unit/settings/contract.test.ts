@@ -135,6 +135,7 @@ describe("the stack configuration", () => {
       image: "rollback-postgres:17.1",
       backup: {
         repository: { volume: "meal-planner-prod-dumps" },
+        s3: undefined,
         schedule: undefined,
         retention: { dumps: 10, full: 2 },
         encryption: undefined,

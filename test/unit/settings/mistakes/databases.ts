@@ -9,6 +9,12 @@ const away: Mistake["given"] = [
   [["cluster"], { external }],
 ];
 
+/** A bucket to make one mistake in. */
+const goodBucket = {
+  ...{ bucket: "backups", endpoint: "s3.example.com", region: "eu-1" },
+  ...{ key: { secret: "apiKey" }, keySecret: { secret: "apiKey" } },
+};
+
 export const databases: readonly Mistake[] = [
   {
     at: ["databases"],
@@ -260,7 +266,7 @@ export const databases: readonly Mistake[] = [
     at: server("backup"),
     value: "dumps",
     key: "rollback:cluster.backup",
-    says: "allowed: a mapping with repository, schedule, retention",
+    says: "allowed: a mapping with repository, s3, schedule, retention",
   },
   { at: server("backup", "repo"), value: "x", key: "rollback:cluster.backup.repo", says: "unknown key" },
   {
@@ -316,6 +322,84 @@ export const databases: readonly Mistake[] = [
     value: { full: "@daily", incr: "often" },
     key: "rollback:cluster.backup.schedule.incr",
     says: "allowed: a cron expression of five fields",
+  },
+  {
+    at: server("backup", "s3"),
+    value: "bucket",
+    key: "rollback:cluster.backup.s3",
+    says: "allowed: a mapping with bucket",
+  },
+  {
+    at: server("backup", "s3"),
+    value: { ...goodBucket, bucket: "Backups!" },
+    key: "rollback:cluster.backup.s3.bucket",
+    says: "allowed: the name of a bucket",
+  },
+  {
+    at: server("backup", "s3"),
+    value: { ...goodBucket, endpoint: "https://s3.example.com" },
+    key: "rollback:cluster.backup.s3.endpoint",
+    says: "allowed: a host name or an address",
+  },
+  {
+    at: server("backup", "s3"),
+    value: { ...goodBucket, port: 0 },
+    key: "rollback:cluster.backup.s3.port",
+    says: "found 0",
+  },
+  {
+    at: server("backup", "s3"),
+    value: { ...goodBucket, region: "eu central" },
+    key: "rollback:cluster.backup.s3.region",
+    says: "allowed: the name of a region",
+  },
+  {
+    at: server("backup", "s3"),
+    value: { ...goodBucket, path: "backups" },
+    key: "rollback:cluster.backup.s3.path",
+    says: "allowed: a path that begins with /",
+  },
+  {
+    at: server("backup", "s3"),
+    value: { ...goodBucket, style: "dns" },
+    key: "rollback:cluster.backup.s3.style",
+    says: "host or path",
+  },
+  {
+    at: server("backup", "s3"),
+    value: { ...goodBucket, key: { secret: "nobody" } },
+    key: "rollback:cluster.backup.s3.key.secret",
+    says: "names no entry of rollback:secrets",
+  },
+  {
+    at: server("backup", "s3"),
+    value: { ...goodBucket, keySecret: { secret: "nobody" } },
+    key: "rollback:cluster.backup.s3.keySecret.secret",
+    says: "names no entry of rollback:secrets",
+  },
+  {
+    at: server("backup", "s3"),
+    value: { ...goodBucket, key: "AKIA" },
+    key: "rollback:cluster.backup.s3.key",
+    says: "allowed: a mapping with secret",
+  },
+  {
+    at: server("backup", "s3"),
+    value: { ...goodBucket, keySecret: "abc" },
+    key: "rollback:cluster.backup.s3.keySecret",
+    says: "allowed: a mapping with secret",
+  },
+  {
+    at: server("backup", "s3"),
+    value: { ...goodBucket, verifyTls: "no" },
+    key: "rollback:cluster.backup.s3.verifyTls",
+    says: "true or false",
+  },
+  {
+    at: server("backup", "s3"),
+    value: { ...goodBucket, certificate: "/etc/ca.pem" },
+    key: "rollback:cluster.backup.s3.certificate",
+    says: "allowed: a certificate in PEM",
   },
   {
     at: server("backup", "encryption"),
