@@ -53,6 +53,8 @@ function bucket(s3: S3, secrets: Secrets, file: string): string[] {
     `repo1-s3-key=${secrets.get(s3.key.secret)}`,
     `repo1-s3-key-secret=${secrets.get(s3.keySecret.secret)}`,
     `repo1-storage-port=${s3.port}`,
+    // By default a dead storage is waited for so long, many times over, that the archiver seems to work.
+    "io-timeout=15",
     ...(s3.verifyTls ? [] : ["repo1-storage-verify-tls=n"]),
     ...(s3.certificate === undefined ? [] : [`repo1-storage-ca-file=${certificateOf(file)}`]),
   ];
@@ -108,6 +110,24 @@ export async function configureArchive(
   const { s3 } = backup;
   if (s3?.certificate !== undefined) await writePrivate(container, certificateOf(place.file), s3.certificate);
   await writePrivate(container, place.file, archiveConfiguration(backup, secrets, place));
+  if (s3 !== undefined) await refuseOutOfReach(container, s3);
+}
+
+/** pgBackRest itself tries for nine minutes before it says that nobody answers. */
+async function refuseOutOfReach(container: string, { endpoint, port }: S3): Promise<void> {
+  const knock = ["timeout", "10", "bash", "-c", ': < "/dev/tcp/$1/$2"', "sh", endpoint, String(port)];
+  try {
+    await docker(["exec", "-u", "postgres", container, ...knock]);
+  } catch (error) {
+    if (!(error instanceof DockerFailure)) throw error;
+    throw new Refusal({
+      code: "ARCHIVE_FAILED",
+      found: `${endpoint}, port ${port}, where the bucket of the archive is, cannot be reached from ${container}.`,
+      untouched: "The server keeps every segment of its WAL until it is archived.",
+      next: "Look at the network, and at rollback:cluster.backup.s3; then run `pulumi up` again.",
+      cause: error,
+    });
+  }
 }
 
 /** Writes a file that only PostgreSQL's user can read. Repeatable. */

@@ -40,7 +40,7 @@ export interface ServerObservation {
   readonly systemIdentifier: string;
   readonly timeline: number;
   readonly inRecovery: boolean;
-  /** Segment of the WAL that could not be archived, if that is how the last attempt ended. */
+  /** Segment of the WAL that could not be archived, or has waited for it for minutes. */
   readonly unarchived: string | null;
   readonly maxPreparedTransactions: number;
   readonly roles: ReadonlyMap<string, RoleState>;
@@ -121,6 +121,14 @@ const writtenSelect = `
   select lower(name) as name, (array_agg(setting order by seqno desc))[1] as setting
     from pg_file_settings where sourcefile like '%/postgresql.auto.conf' and name is not null group by 1`;
 
+/** An archive command that hangs has not failed yet: its segment is seen by its age. */
+const unarchivedSelect = `case when current_setting('archive_mode') <> 'off' then coalesce(
+      (select last_failed_wal from pg_stat_archiver where last_failed_time > coalesce(last_archived_time, '-infinity')),
+      (select min(left(name, 24)) from pg_ls_archive_statusdir()
+        where name ~ '^[0-9A-F]{24}[.]ready$' and modification < now() - interval '3 minutes'
+          and (select coalesce(last_archived_time, '-infinity') < now() - interval '3 minutes' from pg_stat_archiver)))
+    end`;
+
 const observationSelect = (superuser: boolean): string => `
   with written as (${superuser ? writtenSelect : "select '' as name, '' as setting where false"}),
   record as (
@@ -132,8 +140,7 @@ const observationSelect = (superuser: boolean): string => `
     'systemIdentifier', (select system_identifier::text from pg_control_system()),
     'timeline', ${currentTimeline},
     'inRecovery', pg_is_in_recovery(),
-    'unarchived', (select last_failed_wal from pg_stat_archiver where current_setting('archive_mode') <> 'off'
-                      and last_failed_time > coalesce(last_archived_time, '-infinity')),
+    'unarchived', ${superuser ? unarchivedSelect : "null"},
     'maxPreparedTransactions', current_setting('max_prepared_transactions'),
     'roles', coalesce((select json_agg(role) from (${roleStateSelect}
         where r.rolname = any($1) or exists (select from unnest($2::text[]) p where starts_with(r.rolname, p))

@@ -5,7 +5,7 @@ import { parseSettings } from "../../settings/parse.ts";
 import { rolePassword, scramVerifier } from "../../settings/secrets.ts";
 import { stackLabels, stackNames } from "../../settings/stack-names.ts";
 import type { Settings } from "../../settings/types.ts";
-import { checkArchive, prepareArchive } from "../../operations/archive/set-up.ts";
+import { checkArchive, configureServer, prepareArchive } from "../../operations/archive/set-up.ts";
 import { waitUntilReady, withClient } from "../../operations/database/connection.ts";
 import { docker } from "../../operations/docker/run.ts";
 import { access } from "../../operations/plan/access.ts";
@@ -69,6 +69,7 @@ export async function startArchivedServer(): Promise<ArchivedServer> {
     ]);
     await waitUntilReady(server, 60_000, () => undefined);
     const archive = { container, server, backup: cluster.backup, secrets, say: () => undefined };
+    await configureServer(archive);
     await prepareArchive(archive);
     await run(
       "postgres",
