@@ -125,8 +125,8 @@ const writtenSelect = `
 const unarchivedSelect = `case when current_setting('archive_mode') <> 'off' then coalesce(
       (select last_failed_wal from pg_stat_archiver where last_failed_time > coalesce(last_archived_time, '-infinity')),
       (select min(left(name, 24)) from pg_ls_archive_statusdir()
-        where name ~ '^[0-9A-F]{24}[.]ready$' and modification < now() - interval '3 minutes'
-          and (select coalesce(last_archived_time, '-infinity') < now() - interval '3 minutes' from pg_stat_archiver)))
+        where name ~ '^[0-9A-F]{24}[.]ready$' and modification < now() - interval '2 minutes'
+          and (select coalesce(last_archived_time, '-infinity') < now() - interval '2 minutes' from pg_stat_archiver)))
     end`;
 
 const observationSelect = (superuser: boolean): string => `

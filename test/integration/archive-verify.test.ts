@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { archiveUpToNow } from "../../operations/archive/set-up.ts";
 import { archiveProblems } from "../../operations/archive/verify.ts";
+import { observeServer } from "../../operations/database/observe.ts";
 import { docker } from "../../operations/docker/run.ts";
+import { access } from "../../operations/plan/access.ts";
 import { startArchivedServer, type ArchivedServer } from "../support/archived-server.ts";
 
 describe("reading a whole archive", function () {
@@ -33,5 +36,21 @@ describe("reading a whole archive", function () {
     assert.match(problems, /archiveId: 17-1: 1 of \d+ files are damaged/);
     assert.match(problems, /backup: \S+, status: invalid: 1 of \d+ files are damaged/);
     assert.match(problems, /WAL: [0-9A-F]{24} is missing/);
+  });
+
+  it("is told apart from one that takes nothing: the server names the segment that waits", async () => {
+    const question = { roles: [], rolePrefixes: [], settings: [] };
+    const look = async (): Promise<string | null> =>
+      (await observeServer(access(server.settings), question)).unarchived;
+    assert.equal(await look(), null);
+    const [row] = await server.query(
+      "postgres",
+      "alter system set archive_command = 'false'",
+      "select pg_reload_conf()",
+      "select pg_logical_emit_message(true, 'a', 'b')",
+      "select pg_walfile_name(pg_switch_wal()) as segment",
+    );
+    while ((await look()) === null) await sleep(200);
+    assert.equal(await look(), row?.["segment"]);
   });
 });

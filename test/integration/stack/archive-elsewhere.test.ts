@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
 import { docker } from "../../../operations/docker/run.ts";
 import { startS3, type TestS3 } from "../../support/s3.ts";
 import { assertServes } from "../../support/stack-checks.ts";
@@ -102,15 +101,6 @@ describe("an archive in a bucket, encrypted", function () {
     const { output } = await stack.up();
     assert.match(output, /WARNING: the archive of the WAL fails: /);
     await assertServes(stack, "1.2.0");
-  });
-
-  it("says it again in an `up` that has nothing else to do", async () => {
-    const failing = "select 1 from pg_stat_archiver where last_failed_time > last_archived_time";
-    const end = Date.now() + 120_000;
-    while ((await stack.query("postgres", failing)).length === 0 && Date.now() < end) await sleep(500);
-    const { output } = await stack.up();
-    assert.match(output, /of the WAL cannot be archived/);
-    assert.match(output, /WARNING: the archive of the WAL fails: /);
   });
 
   it("lets no release in while nothing could be recovered from it, with nothing stopped", async () => {

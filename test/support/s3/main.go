@@ -13,6 +13,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"io"
 	"log"
 	"math/big"
 	"net"
@@ -47,7 +48,9 @@ func main() {
 		"port":        listener.Addr().(*net.TCPAddr).Port,
 		"certificate": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})),
 	}))
-	must(http.Serve(listener, guarded))
+	// Whoever only knocks is not worth a line.
+	quiet := log.New(io.Discard, "", 0)
+	must((&http.Server{Handler: guarded, ErrorLog: quiet}).Serve(listener))
 }
 
 func certificateFor(ip net.IP) tls.Certificate {
