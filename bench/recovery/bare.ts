@@ -32,13 +32,13 @@ export async function measureBare(report: Report, world: World, point: string): 
       ...["--target-action=promote", "--archive-mode=off"],
       `--recovery-option=restore_command=pgbackrest --config=${data}/rollback-pgbackrest.conf --stanza=main archive-get %f "%p"`,
     ];
-    const shell = ["--entrypoint", "bash", "rollback-postgres:17", "-c", restore, "sh", ...options];
+    const shell = ["--entrypoint", "bash", "rollback-postgres:17.1", "-c", restore, "sh", ...options];
     await docker(["run", "--rm", "-i", ...mounts, ...shell], {
       input: configuration,
       timeoutMs: 3600_000,
     });
     const restored = performance.now();
-    await docker(["run", "-d", "--name", name, "--shm-size", "256m", ...mounts, "rollback-postgres:17"]);
+    await docker(["run", "-d", "--name", name, "--shm-size", "256m", ...mounts, "rollback-postgres:17.1"]);
     while (!(await writable(name))) {
       await refuseIfInVain(name);
       await sleep(50);
