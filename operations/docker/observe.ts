@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { dataFolder } from "../../settings/archive.ts";
 import { docker, DockerFailure, isMissing } from "./run.ts";
@@ -10,6 +11,8 @@ export interface ObservedContainer {
   /** The container's labels that begin with `rollback.`, without that prefix. */
   readonly labels: ReadonlyMap<string, string>;
   readonly running: boolean;
+  /** Docker is about to start it again; it does not run. */
+  readonly restarting: boolean;
   /** Address on the stack's network; undefined while it is not running and has no fixed one. */
   readonly address: string | undefined;
   /** When the container last started, milliseconds since the epoch; negative when it never was. */
@@ -25,7 +28,7 @@ const inspected = z.array(
     Id: z.string(),
     Name: z.string(),
     Image: z.string(),
-    State: z.object({ Running: z.boolean(), StartedAt: z.string() }),
+    State: z.object({ Running: z.boolean(), Restarting: z.boolean(), StartedAt: z.string() }),
     Config: z.object({ Labels: z.record(z.string(), z.string()).nullish() }),
     HostConfig: z.object({
       PortBindings: z.record(z.string(), z.array(z.object({ HostPort: z.string() })).nullable()).nullish(),
@@ -59,6 +62,24 @@ export async function observeContainers(stack: string, network: string): Promise
   }
 }
 
+/**
+ * As `observeContainers`, once none of these is about to be started again by Docker any more, as all are when Docker itself
+ * was; after ten seconds they are taken as they are.
+ */
+export async function observeSettled(
+  stack: string,
+  network: string,
+  names: readonly string[],
+): Promise<ObservedContainer[]> {
+  const end = performance.now() + 10_000;
+  for (;;) {
+    const found = await observeContainers(stack, network);
+    const waits = found.some(({ name, restarting }) => restarting && names.includes(name));
+    if (!waits || performance.now() > end) return found;
+    await sleep(250);
+  }
+}
+
 function toObserved(container: z.infer<typeof inspected>[number], network: string): ObservedContainer {
   const attached = container.NetworkSettings.Networks[network];
   const fixed = attached?.IPAMConfig?.IPv4Address;
@@ -71,7 +92,9 @@ function toObserved(container: z.infer<typeof inspected>[number], network: strin
     name: container.Name.replace(/^\//, ""),
     image: container.Image,
     labels: new Map(labels),
-    running: container.State.Running,
+    // Docker calls a container that waits for its next start running.
+    running: container.State.Running && !container.State.Restarting,
+    restarting: container.State.Restarting,
     address,
     startedAt: Date.parse(container.State.StartedAt),
     ports: Object.values(container.HostConfig.PortBindings ?? {}).flatMap((bindings) =>

@@ -78,5 +78,14 @@ function asDockerError(args: readonly string[], error: unknown): unknown {
       next: "Start Docker, or point DOCKER_HOST at a daemon you may use; `docker version` must answer.",
     });
   }
+  const stopped = /container (\S+) is (not running|restarting)/i.exec(failure.stderr)?.[1];
+  if (args[0] === "exec" && stopped !== undefined) {
+    return new Refusal({
+      code: "CONTAINER_STOPS",
+      found: `a container of the stack does not run: ${failure.stderr}`,
+      next: `docker logs --tail 50 ${stopped}    # then pulumi up`,
+      cause: failure,
+    });
+  }
   return failure;
 }

@@ -72,6 +72,7 @@ export function unitsFrom(
           ...(port === undefined ? [] : [["port", port] as const]),
         ]),
         running: state !== "deactivating",
+        restarting: false,
         address,
         startedAt: Number(/^@(\d+)/.exec(properties.get("ExecMainStartTimestamp") ?? "")?.[1] ?? 0) * 1000,
         ports: [],

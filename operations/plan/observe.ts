@@ -2,6 +2,7 @@ import { observeServer } from "../database/observe.ts";
 import { differingSettings } from "../database/settings.ts";
 import {
   observeContainers,
+  observeSettled,
   observeSubnet,
   observeSubnets,
   volumeExists,
@@ -45,7 +46,11 @@ export async function observeWorld(
   { update, say }: ObserveOptions,
 ): Promise<{ world: World; order: MigrationOrder }> {
   const names = stackNames(settings);
-  const observed = observeContainers(stackLabel(settings), names.network);
+  const observed = observeSettled(stackLabel(settings), names.network, [
+    names.door,
+    names.router,
+    names.postgres,
+  ]);
   const [found, ownSubnet, { takeover, asked }] = await Promise.all([
     observed,
     observeSubnet(names.network),

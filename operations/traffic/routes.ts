@@ -42,12 +42,20 @@ async function changeRoutes(
     if (error.exitCode !== 3 && error.exitCode !== 4) throw error;
     throw new Refusal({
       code: "ROUTES_REFUSED",
-      found: `the router ${router} did not take its new routes: ${error.stderr}`,
+      found: `the router ${router} did not take its new routes: ${withoutNotices(error.stderr)}`,
       untouched: "The routes that were in force still are.",
       next: `docker logs --tail 20 ${router}`,
       cause: error,
     });
   }
+}
+
+/** What nginx says while it starts, though nothing is wrong, only hides what is. */
+function withoutNotices(said: string): string {
+  return said
+    .split("\n")
+    .filter((line) => !line.includes(" [notice] "))
+    .join("\n");
 }
 
 /** The generation of the routes in force, `none` before the first. */
