@@ -119,6 +119,7 @@ export async function planOutside(outside: Outside, target: Target, asked?: Way)
     owner: () => owner,
     onDrift: "note",
     way,
+    judge: true,
   });
 }
 

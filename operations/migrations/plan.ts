@@ -77,6 +77,8 @@ export interface DatabaseRequest {
   readonly reader: LayoutReader;
   /** `up`: takes nothing back; `down`: applies nothing; undefined: whatever leads to the version. */
   readonly way?: Way | undefined;
+  /** Whether to say what a reversal leaves of its migration, which takes as long again as the plan; for those who only look. */
+  readonly judge?: boolean | undefined;
 }
 
 /** A course that does not turn: where a migration is late, going to a version may need both directions. */

@@ -74,6 +74,8 @@ export interface SchemaRequest {
   readonly budgetMs?: number;
   /** See `DatabaseRequest`. */
   readonly way?: Way;
+  /** See `DatabaseRequest`. */
+  readonly judge?: boolean;
   /** How far reversals may go; default: as far as they take. */
   readonly limits?: Limits;
 }
@@ -97,7 +99,15 @@ export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPl
     const drifted = observed.ledger === undefined ? Promise.resolve([]) : request.observe.drift(database);
     drifted.catch(() => undefined);
     await nextTurn();
-    const asWritten = planDatabase({ files, observed, wanted, owner, reader, way: request.way });
+    const asWritten = planDatabase({
+      files,
+      observed,
+      wanted,
+      owner,
+      reader,
+      way: request.way,
+      judge: request.judge,
+    });
     const works = worksIn(asWritten);
     const plan =
       works.length === 0 ? asWritten : withWork(asWritten, await request.observe.works(database, works));

@@ -6,13 +6,14 @@ import { classOf, stepOf, verification } from "../steps.ts";
 import type { Step } from "../steps.ts";
 import type { LedgerRow, Migration, TrackedRow } from "../types.ts";
 import { Refusal } from "../../../settings/refusal.ts";
+import { leftBehind, refuseBrokenChain } from "./chain.ts";
 import { editedRefusal, knownVersion, refuseDirty, refuseGap } from "./refusals.ts";
 import { reverseStep } from "./reversal.ts";
 
 /**
  * The plan for one database, from what its files, its tracking table and its ledger say. Pure; needs `loadParser()`.
  * Throws Refusals `SCHEMA_DIRTY`, `SCHEMA_UNKNOWN_VERSION`, `SCHEMA_GAP`, `SCHEMA_EDITED`, `SCHEMA_NO_REVERSAL`,
- * `SCHEMA_NOOP_REVERSAL` and those of `understand`.
+ * `SCHEMA_NOOP_REVERSAL`, `SCHEMA_CHAIN_FAILS` and those of `understand`.
  */
 export function planDatabase(request: DatabaseRequest): DatabasePlan {
   const { files, observed, owner, reader } = request;
@@ -70,6 +71,7 @@ export function planDatabase(request: DatabaseRequest): DatabasePlan {
   const reverse = leaving.map((version) =>
     reverseStep(database, version, ledger.get(version), fileOf.get(version), notes, reader),
   );
+  refuseBrokenChain(database, reverse);
   const forward = missing.map((version) => {
     const file = fileOf.get(version);
     if (file === undefined)
@@ -84,6 +86,13 @@ export function planDatabase(request: DatabaseRequest): DatabasePlan {
   });
   for (const step of [...reverse, ...forward]) {
     notes.push(...step.script.notes.map((text) => note("SCHEMA_ADJUSTED", `${step.where}: ${text}`)));
+  }
+  if (request.judge === true) {
+    for (const { version, where, script } of reverse) {
+      const up = ledger.get(version)?.up ?? fileOf.get(version)?.up;
+      const left = up === undefined ? [] : leftBehind(up, script.statements, where);
+      if (left.length > 0) notes.push(note("SCHEMA_LEFT_BEHIND", `${where}: it leaves ${left.join(", ")}.`));
+    }
   }
   const oldest = leaving.at(-1);
   const goneBackTo =

@@ -1,4 +1,6 @@
 import { Refusal } from "../../../settings/refusal.ts";
+import { effectsOf } from "./effects.ts";
+import type { Effects } from "./effects.ts";
 import { locksOf } from "./locks.ts";
 import type { Lock } from "./locks.ts";
 import { lossesOf } from "./losses.ts";
@@ -31,6 +33,8 @@ export interface ScriptStatement {
   readonly losses: readonly Loss[];
   /** What it does to whole tables, as far as its text tells; in a plan: as the catalogue tells. */
   readonly works: readonly Work[];
+  /** What it makes, takes away and needs. */
+  readonly effects: Effects;
   /** Why its effect cannot be known from its text. */
   readonly opaque: string | undefined;
   /** Whether it may put rows into a table, or give a table another name: what was known to be empty may not be any more. */
@@ -171,6 +175,7 @@ function described(
     locks: locksOf(node),
     losses: lossesOf(node),
     works: worksOf(node),
+    effects: effectsOf(node),
     opaque: opaqueness(node),
     fills: fills(node),
     hindrances: hindrancesOf(node),
