@@ -9,6 +9,7 @@ import { migrations } from "./migrations.ts";
 import { monitor } from "./monitor.ts";
 import { prune } from "./prune.ts";
 import { recover } from "./recover.ts";
+import { reset } from "./reset.ts";
 import { restore } from "./restore.ts";
 import { salvage } from "./salvage.ts";
 import { status } from "./status.ts";
@@ -26,6 +27,7 @@ export const commands: readonly Register[] = [
   backup,
   recover,
   salvage,
+  reset,
   monitor,
   migrations,
   draft,

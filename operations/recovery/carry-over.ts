@@ -11,6 +11,8 @@ export interface CarryOver {
   readonly from: { readonly container: string; readonly server: Server };
   readonly to: { readonly container: string; readonly server: Server };
   readonly databases: readonly string[];
+  /** Name on the other side, where it is another one (a database that was made anew beside the old one). */
+  readonly as?: string;
   readonly run: string;
   /** Details of the event `recovered`; no secrets. */
   readonly recovered: unknown;
@@ -24,7 +26,7 @@ export async function carryOver(request: CarryOver): Promise<number> {
   let rows = 0;
   for (const database of request.databases) {
     const newer = await withClient(request.from.server, database, readAll);
-    rows += await withClient(request.to.server, database, async (client) => {
+    rows += await withClient(request.to.server, request.as ?? database, async (client) => {
       const archives = await missingArchives(client, newer.archive);
       if (archives.length > 0) await copyTables(request, database, archives);
       return inTransaction(client, () => writeAll(client, newer, request));
@@ -70,13 +72,13 @@ async function missingArchives(client: ClientBase, archive: readonly Row[]): Pro
 
 /** Tables of archived rows, with pg_dump: their columns are whatever the dropped ones were. */
 async function copyTables(
-  { from, to }: CarryOver,
+  { from, to, as }: CarryOver,
   database: string,
   names: readonly string[],
 ): Promise<void> {
   await dockerPipe(
     [from.container, "pg_dump", "-d", database, ...names.flatMap((name) => ["-t", `rollback."${name}"`])],
-    [to.container, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-1", "-d", database],
+    [to.container, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-1", "-d", as ?? database],
   );
 }
 
