@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { waitUntilReady } from "../../operations/database/connection.ts";
+import { docker } from "../../operations/docker/run.ts";
+import {
+  trialBench,
+  trials,
+  type ServerControl,
+  type TrialBench,
+  type TrialName,
+} from "../support/fault-trials.ts";
+import { faults } from "../support/faulty-connections.ts";
+import { testDatabases, type TestDatabases } from "../support/migrations.ts";
+import { startPostgres, type TestPostgres } from "../support/postgres.ts";
+
+describe("a schema change that meets a fault at any of its queries", function () {
+  this.timeout(3_600_000);
+  let postgres: TestPostgres;
+  let databases: TestDatabases;
+  let cases = 0;
+
+  before(async () => {
+    postgres = await startPostgres();
+    databases = await testDatabases(postgres);
+  });
+  after(async () => {
+    await postgres.remove();
+    console.log(`      ${cases} cases`);
+  });
+
+  const control: ServerControl = {
+    kill: async () => {
+      await docker(["kill", "-s", "KILL", postgres.container]);
+    },
+    start: async () => {
+      await docker(["start", postgres.container]);
+      await waitUntilReady(postgres.server, 30_000, () => undefined);
+    },
+  };
+
+  for (const name of Object.keys(trials) as TrialName[]) {
+    describe(name, () => {
+      let bench: TrialBench;
+      before(async () => {
+        bench = await trialBench(databases, name);
+      });
+      after(() => bench.remove());
+
+      for (const direction of ["forward", "reverse"] as const) {
+        for (const fault of faults) {
+          it(`${direction}: ${fault}`, async () => {
+            let at = 1;
+            while (await bench.run(direction, fault, at, control)) at += 1;
+            assert.ok(at > 20, `only ${at} queries`);
+            cases += at - 1;
+          });
+        }
+      }
+    });
+  }
+});
