@@ -17,6 +17,17 @@ export async function signalFromOutside(container: string, signal: "KILL" | "STO
   await inHostsProcesses(`kill -${signal} ${pid}`);
 }
 
+/** Ends the first processes of all these containers at one stroke, as the end of Docker without live-restore does. */
+export async function killAllFromOutside(containers: readonly string[]): Promise<void> {
+  const pids = await docker([
+    ...["inspect", "--type", "container", "--format", "{{.State.Pid}}"],
+    ...containers,
+  ]);
+  // One that is not running has none: 0 would mean whoever asks.
+  const running = pids.split("\n").filter((pid) => pid !== "0");
+  await inHostsProcesses(`kill -KILL ${running.join(" ")}`);
+}
+
 async function inHostsProcesses(script: string): Promise<void> {
   await docker([
     ...["run", "--rm", "--pid", "host", "--user", "root", "--entrypoint", "sh"],

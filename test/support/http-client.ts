@@ -69,9 +69,10 @@ export async function answers(url: string): Promise<void> {
   }
 }
 
-/** Sends the first half of a POST's body; `finish` sends the rest and waits for the answer. */
-export function beginUpload(url: string): { finish: () => Promise<{ status: number }> } {
-  const sent = httpRequest(url, { method: "POST", headers: { "content-length": "200000" } });
+/** Sends the first half of a POST's body of `size` bytes; `finish` sends the rest and waits for the answer. */
+export function beginUpload(url: string, size = 200_000): { finish: () => Promise<{ status: number }> } {
+  const half = "x".repeat(size / 2);
+  const sent = httpRequest(url, { method: "POST", headers: { "content-length": String(size) } });
   const answered = new Promise<{ status: number }>((resolve, reject) => {
     sent.on("error", reject);
     sent.on("response", (response) => {
@@ -79,10 +80,10 @@ export function beginUpload(url: string): { finish: () => Promise<{ status: numb
       resolve({ status: response.statusCode ?? 0 });
     });
   });
-  sent.write("x".repeat(100_000));
+  sent.write(half);
   return {
     finish: () => {
-      sent.end("x".repeat(100_000));
+      sent.end(half);
       return answered;
     },
   };

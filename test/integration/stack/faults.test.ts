@@ -4,7 +4,8 @@ import { execa } from "execa";
 import type { ReleaseName } from "../../../examples/meal-planner/catalogue.ts";
 import { killFromOutside } from "../../support/container-kill.ts";
 import { startLoad } from "../../support/load.ts";
-import { descendants, workOf } from "../../support/processes.ts";
+import { workOf } from "../../support/processes.ts";
+import { programOf } from "../../support/program.ts";
 import { askStack, assertServes } from "../../support/stack-checks.ts";
 import { changedResources, lineOf, stepOf, type EngineEvent } from "../../support/stack-events.ts";
 import { createStack, type ScratchStack } from "../../support/stack.ts";
@@ -79,13 +80,7 @@ describe("a run that is disturbed", function () {
         await configure(other());
         const running = await stack.startUp();
         await running.waitFor(moment);
-        const family = await descendants(running.pid);
-        const program = family.find(({ command }) => /node.*\/cmd\/run/.test(command));
-        const host = family.find(({ command }) => command.includes("pulumi-language-nodejs"));
-        assert.ok(
-          program !== undefined && host !== undefined,
-          family.map(({ command }) => command).join("\n"),
-        );
+        const { program, host } = await programOf(running);
         const keeper = keepGroup(host.pid);
         process.kill(program.pid, "SIGSTOP");
         // The host would end its program when it notices that the engine is gone; one that sleeps notices nothing.
