@@ -14,6 +14,9 @@ import type { TableName } from "./types.ts";
  */
 const bytesPerMs = 20_000;
 
+/** A budget that no plain form fits. */
+const asWritten = -1;
+
 /** Tables whose size decides whether a plain form fits the hold. */
 export function buildsOn(plan: DatabasePlan): TableName[] {
   return plan.steps.flatMap(({ script }) => script.statements.flatMap(buildsOver));
@@ -33,9 +36,12 @@ export function withBoundaries(
   const first = plan.steps[0];
   const resumes = goesOn(plan, first);
   const marked = plan.steps.map((step, index): Step => {
-    const statements = step.script.statements.map((statement) => asItFits(statement, sizes, budgetMs));
+    const resumed = index === 0 && resumes;
+    // What a run that was cut short left of a CONCURRENTLY is removed before that is tried again; a plain form would fail on it.
+    const budget = resumed ? asWritten : budgetMs;
+    const statements = step.script.statements.map((statement) => asItFits(statement, sizes, budget));
     const why =
-      (index === 0 && resumes ? "an earlier run began it" : undefined) ??
+      (resumed ? "an earlier run began it" : undefined) ??
       statements.find((each) => each.outside?.hasPlainForm === false)?.outside?.reason ??
       usesNewLabel(plan.steps, index);
     for (const { outside, line } of statements) {
