@@ -8,6 +8,7 @@ import { docker, DockerFailure } from "../../operations/docker/run.ts";
 import { ensureImage } from "../../toolchain/images.ts";
 import type { NativeHost } from "../../settings/types.ts";
 import { freePorts } from "./free-ports.ts";
+import { installPackages, onPath } from "../../toolchain/machine.ts";
 
 /** A machine that systemd runs, in a container with this machine's network, reached over SSH. */
 export interface SystemdMachine {
@@ -44,6 +45,8 @@ export async function startSystemd(): Promise<SystemdMachine | string> {
     await rm(folder, { recursive: true, force: true });
   };
   try {
+    // What the way to another host needs; a bare machine has no SSH client.
+    if (!(await onPath("ssh-keygen"))) await installPackages(["openssh-client"]);
     await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
     await writeFile(
       path.join(folder, "sshd.conf"),

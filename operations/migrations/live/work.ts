@@ -1,8 +1,10 @@
-import type { AlterTableCmd, ColumnDef, Constraint, Node } from "libpg-query";
+import type { AlterTableCmd, Node } from "libpg-query";
 import type { TableName } from "../types.ts";
 import { nameOf } from "../sql/names.ts";
 import { locksOf } from "../sql/locks.ts";
-import { isRecord, kindOf, walk } from "../sql/parse.ts";
+import { kindOf } from "../sql/parse.ts";
+import { calledFunctions } from "../sql/preparing.ts";
+import { worksOf } from "../sql/work.ts";
 
 /** What a statement has to read or write while it holds its locks: nothing, whole tables, or nobody knows what. */
 export type Work =
@@ -19,8 +21,8 @@ export function workOf(node: Node): Work {
     const cmds = (node.AlterTableStmt.cmds ?? []).flatMap((each) =>
       "AlterTableCmd" in each ? [each.AlterTableCmd] : [],
     );
-    const works = cmds.map((command) => alteration(command)).filter((what) => what !== undefined);
-    return works.length === 0 ? none : onTables(table === undefined ? [] : [table], works.join(" and "));
+    const what = alterations(node, cmds);
+    return what === undefined ? none : onTables(table === undefined ? [] : [table], what);
   }
   if ("IndexStmt" in node) {
     const table = nameOf(node.IndexStmt.relation);
@@ -32,7 +34,7 @@ export function workOf(node: Node): Work {
   if (reading.test(kind)) {
     // Of WITH and sub-selects, too, whatever they are locked for.
     const tables = locksOf(node).map((lock) => lock.table);
-    return tables.length === 0 && !callsFunctions(node) ? none : onTables(tables, "reads");
+    return tables.length === 0 && calledFunctions(node).length === 0 ? none : onTables(tables, "reads");
   }
   return quick.has(kind) ? none : { kind: "unknown" };
 }
@@ -47,21 +49,20 @@ const quick = new Set(
   VariableShowStmt ViewStmt`.split(/\s+/),
 );
 
-/** What an alteration reads or rewrites; undefined: the catalogue only. */
-function alteration({ subtype, def }: AlterTableCmd): string | undefined {
-  switch (subtype) {
-    case "AT_AddColumn":
-      return def !== undefined && "ColumnDef" in def ? column(def.ColumnDef) : "rewrites";
-    case "AT_AddConstraint":
-      return def !== undefined && "Constraint" in def ? constraint(def.Constraint) : "reads";
-    case "AT_SetNotNull":
-    case "AT_ValidateConstraint":
-    case "AT_AttachPartition":
-      return "reads";
-    default:
-      return catalogueOnly.has(subtype ?? "") ? undefined : "rewrites";
-  }
+/** What alterations read or rewrite; undefined: the catalogue only. What the catalogue might spare counts all the same. */
+function alterations(node: Node, cmds: readonly AlterTableCmd[]): string | undefined {
+  const judged = new Set(worksOf(node).map(({ how }) => (how === "rewrites" ? "rewrites" : "reads")));
+  const unknown = cmds.some(({ subtype = "" }) => !judgedByText.has(subtype) && !catalogueOnly.has(subtype));
+  if (unknown) judged.add("rewrites");
+  return judged.size === 0 ? undefined : [...judged].sort().join(" and ");
 }
+
+/** Whose work `worksOf` tells. */
+const judgedByText = new Set([
+  ...["AT_AddColumn", "AT_AddConstraint", "AT_AlterColumnType", "AT_SetNotNull", "AT_ValidateConstraint"],
+  ...["AT_AttachPartition", "AT_SetLogged", "AT_SetUnLogged"],
+  ...["AT_SetTableSpace", "AT_SetAccessMethod", "AT_SetExpression"],
+]);
 
 const catalogueOnly = new Set(
   `AT_ColumnDefault AT_DropNotNull AT_DropColumn AT_DropConstraint AT_DropExpression AT_SetStatistics AT_SetOptions AT_ResetOptions
@@ -72,51 +73,6 @@ const catalogueOnly = new Set(
     /\s+/,
   ),
 );
-
-/** PostgreSQL 11 and newer keep a constant default in the catalogue; one that differs by row is written into each. */
-function column({ constraints = [], typeName }: ColumnDef): string | undefined {
-  // Serials draw a number for each row, and a domain may have a constraint to check.
-  const type = typeName?.names?.flatMap((each) => ("String" in each ? (each.String.sval ?? "") : [])) ?? [];
-  if (type[0] !== "pg_catalog" && !plainTypes.has(type.at(-1) ?? "")) return "rewrites";
-  const all = constraints.flatMap((each): Constraint[] => ("Constraint" in each ? [each.Constraint] : []));
-  if (all.some(({ contype }) => contype === "CONSTR_GENERATED" || contype === "CONSTR_IDENTITY"))
-    return "rewrites";
-  if (all.some(({ contype, raw_expr: value }) => contype === "CONSTR_DEFAULT" && variesByRow(value)))
-    return "rewrites";
-  const checked = new Set(["CONSTR_CHECK", "CONSTR_UNIQUE", "CONSTR_PRIMARY", "CONSTR_FOREIGN"]);
-  return all.some(({ contype = "" }) => checked.has(contype)) ? "reads" : undefined;
-}
-
-const plainTypes = new Set(
-  "bytea cidr date inet json jsonb macaddr money name oid text time timestamp timestamptz tsvector uuid xml".split(
-    " ",
-  ),
-);
-
-function constraint({ skip_validation: unchecked, indexname }: Constraint): string | undefined {
-  return unchecked === true || indexname !== undefined ? undefined : "reads";
-}
-
-/** `now()` and the like are the same for every row of a statement; of any other function that is not known. */
-function variesByRow(expression: unknown): boolean {
-  const stable = new Set(["now", "transaction_timestamp", "statement_timestamp"]);
-  return calledNames(expression).some((name) => !stable.has(name));
-}
-
-function callsFunctions(node: unknown): boolean {
-  return calledNames(node).length > 0;
-}
-
-function calledNames(node: unknown): string[] {
-  const names: string[] = [];
-  walk(node, (kind, { funcname }) => {
-    if (kind !== "FuncCall" || !Array.isArray(funcname)) return;
-    const last: unknown = funcname.at(-1);
-    const text = isRecord(last) && isRecord(last["String"]) ? last["String"]["sval"] : undefined;
-    names.push(typeof text === "string" ? text.toLowerCase() : "");
-  });
-  return names;
-}
 
 function onTables(tables: readonly TableName[], what: string): Work {
   return { kind: "tables", tables, what };
