@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { seedMealPlanner } from "../../examples/meal-planner/seed.ts";
 import { waitUntilReady, withClient, type Server } from "../../operations/database/connection.ts";
 import { docker } from "../../operations/docker/run.ts";
+import { gatewayImage } from "../../operations/traffic/plan.ts";
 import { scripts } from "../../test/support/example.ts";
 import { answers } from "../../test/support/http-client.ts";
 import { freePorts } from "../../test/support/free-ports.ts";
@@ -88,7 +89,7 @@ export async function makeWorld(report: Report): Promise<World> {
     async startNginx(container, port, configuration, more = []) {
       const file = "/etc/gateway/routes/nginx.conf";
       const start = `printf %s "$CONFIGURATION" > ${file} && exec nginx -c ${file} -g 'daemon off;'`;
-      const image = ["--entrypoint", "sh", "-e", `CONFIGURATION=${configuration}`, "rollback-gateway:3"];
+      const image = ["--entrypoint", "sh", "-e", `CONFIGURATION=${configuration}`, gatewayImage];
       const ports = [`127.0.0.1:${port}:8000`, ...more].flatMap((mapping) => ["-p", mapping]);
       await run(container, ...ports, ...image, "-c", start);
       await answers(`http://127.0.0.1:${port}/`);

@@ -17,8 +17,13 @@ folder=/etc/gateway/routes
 now() { local up; read -r up _ < /proc/uptime; echo "${up/./}0"; }
 ask() { curl -sS --max-time 5 --unix-socket /run/router/admin.sock "http://router/$1"; }
 
-# nginx counts reading and writing over all workers of all generations; this request is one of them.
-in_flight() { ask status | awk -v open="$(streams)" '/^Reading/ { n = $2 + $4 - 1 - open; print n < 0 ? 0 : n }'; }
+# nginx counts reading and writing over all workers of all generations; this request is one of them. Streams are asked
+# for before: the stages of a pipe run side by side, and the one question would be in flight for the other.
+in_flight() {
+  local open
+  open=$(streams)
+  ask status | awk -v open="$open" '/^Reading/ { n = $2 + $4 - 1 - open; print n < 0 ? 0 : n }'
+}
 
 # None before the first routes, whose configuration does not count them.
 streams() { ask streams | awk '/^[0-9]+$/ { n = $1 } END { print n + 0 }'; }

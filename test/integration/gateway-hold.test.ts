@@ -81,6 +81,10 @@ describe("the gate of the door", function () {
     await lease.release();
   });
 
+  it("counts nothing of its own while it counts", async () => {
+    for (let reading = 0; reading < 25; reading++) assert.equal(await inFlight(gateway.router), 0);
+  });
+
   it("does not wait for websockets and event streams, which do not end by themselves", async () => {
     const socket = await upgrade(gateway.url);
     const stream = await openStream(`${gateway.url}/stream`);

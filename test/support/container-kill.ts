@@ -1,4 +1,5 @@
 import { docker } from "../../operations/docker/run.ts";
+import { gatewayImage } from "../../operations/traffic/plan.ts";
 
 /**
  * Ends a container's first process with SIGKILL from outside, as the kernel does when memory runs out. `docker kill`
@@ -31,6 +32,6 @@ export async function killAllFromOutside(containers: readonly string[]): Promise
 async function inHostsProcesses(script: string): Promise<void> {
   await docker([
     ...["run", "--rm", "--pid", "host", "--user", "root", "--entrypoint", "sh"],
-    ...["rollback-gateway:3", "-c", script],
+    ...[gatewayImage, "-c", script],
   ]);
 }

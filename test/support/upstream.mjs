@@ -18,10 +18,15 @@ const server = createServer(async (request, response) => {
   const hash = createHash("sha256");
   let length = 0;
   let text = "";
-  for await (const chunk of request) {
-    hash.update(chunk);
-    length += chunk.length;
-    if (length < 10_000) text += chunk;
+  try {
+    for await (const chunk of request) {
+      hash.update(chunk);
+      length += chunk.length;
+      if (length < 10_000) text += chunk;
+    }
+  } catch {
+    // The client went away in the middle of its body: there is nobody to answer.
+    return;
   }
   if (url.pathname === "/health") {
     response.writeHead(Date.now() < unhealthyUntil ? 503 : 200).end("health");
