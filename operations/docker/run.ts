@@ -13,18 +13,20 @@ export interface DockerOptions {
 /**
  * Runs the docker command-line client and returns what it printed, without the last line break.
  * The client honours contexts and DOCKER_HOST, so whatever works for the user in a shell works here.
- * Throws a Refusal `DOCKER_UNREACHABLE` when no daemon answers, else `DockerFailure` with the client's own words.
+ * Throws a Refusal `DOCKER_UNREACHABLE` when no daemon answers, `DOCKER_SLOW` when the time is over, else `DockerFailure`
+ * with the client's own words.
  */
 export async function docker(args: readonly string[], options: DockerOptions = {}): Promise<string> {
+  const timeoutMs = options.timeoutMs ?? 60_000;
   try {
     const { stdout, all } = await execa("docker", args, {
       all: options.errorsToo ?? false,
-      timeout: options.timeoutMs ?? 60_000,
+      timeout: timeoutMs,
       ...(options.input === undefined ? { stdin: "ignore" as const } : { input: options.input }),
     });
     return all ?? stdout;
   } catch (error) {
-    throw asDockerError(args, error);
+    throw asDockerError(args, timeoutMs, error);
   }
 }
 
@@ -34,14 +36,9 @@ export class DockerFailure extends Error {
   readonly stderr: string;
   readonly stdout: string;
   readonly exitCode: number | undefined;
-  constructor(
-    command: string,
-    error: Pick<ExecaError, "stderr" | "stdout" | "timedOut" | "exitCode" | "code">,
-  ) {
+  constructor(command: string, error: Pick<ExecaError, "stderr" | "stdout" | "exitCode" | "code">) {
     const stderr = typeof error.stderr === "string" ? error.stderr.trim() : "";
-    super(`docker ${command}: ${stderr === "" ? (error.timedOut ? "timed out" : "failed") : stderr}`, {
-      cause: error.code,
-    });
+    super(`docker ${command}: ${stderr === "" ? "failed" : stderr}`, { cause: error.code });
     this.stderr = stderr;
     this.stdout = typeof error.stdout === "string" ? error.stdout : "";
     this.exitCode = error.exitCode;
@@ -56,7 +53,7 @@ export function isMissing(error: unknown): boolean {
   );
 }
 
-function asDockerError(args: readonly string[], error: unknown): unknown {
+function asDockerError(args: readonly string[], timeoutMs: number, error: unknown): unknown {
   if (!(error instanceof ExecaError)) return error;
   if (error.code === "ENOENT") {
     return new Refusal({
@@ -65,7 +62,17 @@ function asDockerError(args: readonly string[], error: unknown): unknown {
       next: "Install Docker, or run `npm run setup`, which does it where it can.",
     });
   }
-  const failure = new DockerFailure(args[0] ?? "", error);
+  const command = args[0] ?? "";
+  const failure = new DockerFailure(command, error);
+  if (error.timedOut) {
+    const seconds = Math.round(timeoutMs / 1000);
+    return new Refusal({
+      code: "DOCKER_SLOW",
+      found: `\`docker ${command}\` did not end within ${seconds} s: Docker or this machine is overloaded, or this program was stopped for a while. What was asked may have been done.`,
+      next: "docker ps    # must answer at once; then pulumi up, which looks at what there is",
+      cause: failure,
+    });
+  }
   if (
     /cannot connect to the docker daemon|permission denied.*docker\.sock|error during connect/i.test(
       failure.stderr,
@@ -79,7 +86,7 @@ function asDockerError(args: readonly string[], error: unknown): unknown {
     });
   }
   const stopped = /container (\S+) is (not running|restarting)/i.exec(failure.stderr)?.[1];
-  if (args[0] === "exec" && stopped !== undefined) {
+  if (command === "exec" && stopped !== undefined) {
     return new Refusal({
       code: "CONTAINER_STOPS",
       found: `a container of the stack does not run: ${failure.stderr}`,

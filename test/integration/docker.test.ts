@@ -46,6 +46,14 @@ describe("what Docker has", () => {
     await docker(["network", "rm", name]).catch(() => undefined);
   });
 
+  it("is given up when it does not answer in time, with a code and what that can mean", async () => {
+    await assert.rejects(
+      docker(["run", "--rm", "--name", `${name}-slow`, base, "sleep", "30"], { timeoutMs: 1_500 }),
+      (error) => isRefusal(error, "DOCKER_SLOW") && /may have been done/.test(error.message),
+    );
+    await docker(["rm", "--force", `${name}-slow`]);
+  });
+
   it("is told of images by tag and id in one question, and of those that are missing by their absence", async () => {
     const id = await docker(["image", "inspect", "--format", "{{.Id}}", base]);
     const found = await observeImages([base, "rbt-no-such-image:1", id, base]);
