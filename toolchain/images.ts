@@ -24,7 +24,7 @@ export const CONTENT_LABEL = "rollback.content";
 /** The images every stack needs: the cluster, the two parts of the gateway, the cache. */
 export const stackImages: readonly ImageSpec[] = [
   { tag: "rollback-postgres:17.1", folder: path.join(CHECKOUT, "images/postgres") },
-  { tag: "rollback-gateway:4", folder: path.join(CHECKOUT, "images/gateway") },
+  { tag: "rollback-gateway:5", folder: path.join(CHECKOUT, "images/gateway") },
   { tag: "rollback-redis:8", folder: path.join(CHECKOUT, "images/redis") },
 ];
 

@@ -8,6 +8,7 @@ import { createStack, type Config, type ScratchStack } from "../../test/support/
 import { z } from "zod";
 import type { Report } from "../report.ts";
 import { heldMs, type Timed } from "../rollback/steps.ts";
+import { astray } from "./astray.ts";
 import { feedImage, feedPort } from "./feed.ts";
 import { tryUnderAll, type Moments } from "./witness.ts";
 
@@ -110,7 +111,7 @@ export async function measureOurs(report: Report, measured: Measured): Promise<v
 }
 
 /** When the traffic effect began, and how long requests were held. Pure. */
-export function momentsOf(events: readonly Timed[], astray: (since: Date) => Promise<number>): Moments {
+export function momentsOf(events: readonly Timed[], count: (since: number) => Promise<number>): Moments {
   const began = events.find(({ event }) => stepOf("traffic")(event))?.at;
   if (began === undefined) throw new Error("there was no traffic effect");
   const ms = heldMs(
@@ -120,23 +121,15 @@ export function momentsOf(events: readonly Timed[], astray: (since: Date) => Pro
     ),
   );
   if (ms === 0) return { began };
-  // A second before it: what was held at the switch before is longer ago.
-  return { began, held: { ms, astray: () => astray(new Date(began - ms - 1_000)) } };
+  // No hold of this switch is older: it ends after the traffic effect has begun.
+  return { began, held: { ms, astray: () => count(began - ms) } };
 }
 
-const logged = z.object({ held: z.coerce.number(), release: z.string() });
-
-/**
- * Requests that the door has held during the last switch, by the router's log, and that went to another release than this
- * one; undefined: both are right.
- */
-async function heldAstray(stack: ScratchStack, release: string | undefined, since: Date): Promise<number> {
+/** `astray` of the log that the router wrote of a switch; undefined: both releases are right. */
+async function heldAstray(stack: ScratchStack, release: string | undefined, since: number): Promise<number> {
   if (release === undefined) return 0;
-  const log = await docker(["logs", "--since", since.toISOString(), stack.names.router]);
-  return log.split("\n").filter((line) => {
-    const entry = line.startsWith("{") ? logged.safeParse(JSON.parse(line)) : undefined;
-    return entry?.success === true && entry.data.held > 0 && entry.data.release !== release;
-  }).length;
+  const log = await docker(["logs", "--since", new Date(since).toISOString(), stack.names.router]);
+  return astray(log, release, since).length;
 }
 
 function configure({ stack, feed }: Measured, options: StackOptions): Promise<void> {

@@ -45,18 +45,17 @@ const CHANGES = {
 /** auth_request handler of the public listeners: 204 passes, 403 becomes the maintenance answer. */
 async function pass(r) {
   const since = Date.now();
-  const passes = await admitted();
-  const waited = Date.now() - since;
-  // For the router's log: how long this request was held, in milliseconds.
-  if (waited > 1) r.headersOut["X-Held"] = `${waited}`;
-  r.return(passes ? 204 : 403);
+  const answer = await admitted();
+  // For the router's log, in milliseconds. What passed at once was not held, however long a busy machine took over it.
+  if (answer.waited) r.headersOut["X-Held"] = `${Math.max(1, Date.now() - since)}`;
+  r.return(answer.passes ? 204 : 403);
 }
 
 /** auth_request handler of the waiting listener: as `pass`, but also waits until the router of this service answers. */
 async function passWhenRouted(r) {
   const service = r.variables.door_service;
-  const passes = await admitted(routerLook(r, service));
-  r.return(passes ? 204 : 403);
+  const answer = await admitted(routerLook(r, service));
+  r.return(answer.passes ? 204 : 403);
 }
 
 /** The admin socket: GET tells the status, POST changes the state; always an answer of { ok, code?, found?, status }. */
@@ -209,12 +208,12 @@ function status(r) {
 
 async function admitted(ready) {
   const first = current();
-  if (first.mode === "open" && ready === undefined) return true;
-  if (first.mode === "closed") return false;
-  if (seats("held") + seats("wait") >= first.held) return false;
+  if (first.mode === "open" && ready === undefined) return { passes: true, waited: false };
+  if (first.mode === "closed" || seats("held") + seats("wait") >= first.held)
+    return { passes: false, waited: false };
   const seat = take(ready === undefined ? "held" : "wait");
   try {
-    return await new Promise((done) => linger(first, ready, done));
+    return { passes: await new Promise((done) => linger(first, ready, done)), waited: true };
   } finally {
     ngx.shared.count.incr(seat, -1, 0);
   }

@@ -4,7 +4,7 @@ import { Refusal } from "../../settings/refusal.ts";
 import type { Settings } from "../../settings/types.ts";
 
 /** The image of door and router, built from images/gateway. */
-export const gatewayImage = "rollback-gateway:4";
+export const gatewayImage = "rollback-gateway:5";
 
 /** What the gateway of a stack does: which services it serves, and where each request may go. */
 export interface GatewayPlan {
