@@ -5,8 +5,6 @@ import { docker } from "../../operations/docker/run.ts";
 import { drain, inFlight, openStreams } from "../../operations/traffic/drain.ts";
 import { changeGate, gateStatus, openGate } from "../../operations/traffic/gate.ts";
 import { openHold } from "../../operations/traffic/lease.ts";
-import { routerConfig } from "../../operations/traffic/router-config.ts";
-import { applyRoutes } from "../../operations/traffic/routes.ts";
 import { isRefusal } from "../../settings/refusal.ts";
 import { startGatewayOfTwo } from "../support/gateway.ts";
 import type { TestGateway, TestUpstream } from "../support/gateway.ts";
@@ -15,10 +13,12 @@ import { answers, ask, beginUpload, openStream, tally, told, upgrade } from "../
 /** Milliseconds that each of these requests was held, by the router's log, once all of them are in it. */
 async function heldOf(gateway: TestGateway, path: string, requests: number): Promise<number[]> {
   const line = new RegExp(`"path":"${path}",.*"held":"(\\d+)"`, "g");
-  for (const until = Date.now() + 30_000; Date.now() < until; await sleep(100)) {
+  const until = Date.now() + 30_000;
+  while (Date.now() < until) {
     const log = await docker(["logs", gateway.router]);
     const found = [...log.matchAll(line)].map(([, ms]) => Number(ms));
     if (found.length === requests) return found;
+    await sleep(100);
   }
   throw new Error(`the log does not have ${requests} requests of ${path}`);
 }
@@ -45,10 +45,7 @@ describe("the gate of the door", function () {
   it("lets held requests meet the routes of their release, with their bodies", async () => {
     const lease = await openHold(gateway.door, hold);
     const body = randomBytes(300_000);
-    const waiting = [
-      ask(`${gateway.url}/waited`),
-      ask(`${gateway.url}/waited`, { method: "POST", body }),
-    ];
+    const waiting = [ask(`${gateway.url}/waited`), ask(`${gateway.url}/waited`, { method: "POST", body })];
     await gateway.held(2);
     assert.equal(await drain(gateway, 5_000), 0);
     await gateway.route(next);
@@ -75,25 +72,24 @@ describe("the gate of the door", function () {
   });
 
   it("waits for the requests in flight, those of leaving workers too, and no longer than asked", async () => {
-    const patient = (server: TestUpstream) =>
-      applyRoutes(gateway.router, routerConfig({ ...gateway.plan(server), drain: 60_000 }), "test");
-    await patient(old);
-    const slow = ask(`${gateway.url}/?ms=5000`);
-    await sleep(200);
-    await patient(next);
+    await gateway.routePatiently(old);
+    const slow = beginUpload(gateway.url);
+    await gateway.busy(1);
+    await gateway.routePatiently(next);
     const lease = await openHold(gateway.door, hold);
     assert.equal((await status()).inFlight, 1);
     assert.equal(await drain(gateway, 200), 1);
     const said: string[] = [];
-    assert.equal(await drain(gateway, 20_000, (line) => said.push(line)), 0);
-    assert.equal((await slow).status, 200);
+    const drained = drain(gateway, 50_000, (line) => said.push(line));
+    assert.deepEqual(await slow.finish(), { status: 201, release: "1.2.0" });
+    assert.equal(await drained, 0);
     assert.match(said[0] ?? "", /^requests in flight finished after \d+ ms$/);
     await lease.release();
   });
 
   it("counts an upload that is still arriving as in flight, and lets it finish", async () => {
     const upload = beginUpload(gateway.url);
-    await sleep(200);
+    await gateway.busy(1);
     const lease = await openHold(gateway.door, hold);
     assert.equal(await drain(gateway, 300), 1);
     assert.equal(await inFlight(gateway.router), 1);
@@ -111,7 +107,7 @@ describe("the gate of the door", function () {
     const stream = await openStream(`${gateway.url}/stream`);
     assert.equal((await status()).inFlight, 0);
     const upload = beginUpload(gateway.url);
-    await sleep(200);
+    await gateway.busy(1);
     const lease = await openHold(gateway.door, hold);
     assert.equal((await status()).inFlight, 1);
     assert.equal(await drain(gateway, 200), 1);
@@ -135,7 +131,7 @@ describe("the gate of the door", function () {
     await answers(gateway.url);
     assert.equal(await inFlight(gateway.router), 0);
     const upload = beginUpload(gateway.url);
-    await sleep(300);
+    await gateway.busy(1);
     assert.equal((await status()).inFlight, 1);
     assert.equal(await inFlight(gateway.router), 1);
     assert.equal((await upload.finish()).status, 201);

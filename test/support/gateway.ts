@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { docker } from "../../operations/docker/run.ts";
 import { doorConfig, doorConfigPath } from "../../operations/traffic/door.ts";
+import { inFlight } from "../../operations/traffic/drain.ts";
 import { gatewayImage } from "../../operations/traffic/plan.ts";
 import type { GatewayPlan, ServerPlan } from "../../operations/traffic/plan.ts";
 import { gateStatus } from "../../operations/traffic/gate.ts";
@@ -27,12 +28,16 @@ export interface TestGateway {
   readonly plan: (...servers: readonly ServerPlan[]) => GatewayPlan;
   /** Brings routes over these servers into force. */
   readonly route: (...servers: readonly ServerPlan[]) => Promise<"applied" | "unchanged">;
+  /** As `route`; what they have begun when they leave in their turn has a minute to end. */
+  readonly routePatiently: (...servers: readonly ServerPlan[]) => Promise<"applied" | "unchanged">;
   /** How often a stand-in ran each write, by the write's id. */
   readonly seenBy: (upstream: ServerPlan) => Promise<Record<string, number>>;
   /** Removes every container, volume and network that was made. */
   readonly remove: () => Promise<void>;
   /** Waits until this many requests are held, at most 30 s. */
   readonly held: (count: number) => Promise<void>;
+  /** Waits until this many requests are in flight at the router, at most 30 s. */
+  readonly busy: (count: number) => Promise<void>;
 }
 
 export interface TestUpstream extends ServerPlan {
@@ -142,12 +147,16 @@ export async function startGateway(routesSize?: string): Promise<TestGateway> {
     applyRoutes(router, routerConfig(plan(...servers)), "test");
   const seenBy = async (upstream: ServerPlan): Promise<Record<string, number>> =>
     seen.parse(JSON.parse((await probe(router, { ...upstream, path: "/seen" })).body));
-  const held = async (count: number): Promise<void> => {
+  const routePatiently: TestGateway["route"] = (...servers) =>
+    applyRoutes(router, routerConfig({ ...plan(...servers), drain: 60_000 }), "test");
+  const reaches = async (count: number, now: () => Promise<number>, what: string): Promise<void> => {
     const until = Date.now() + 30_000;
-    while ((await gateStatus(door)).held !== count) {
-      if (Date.now() > until) throw new Error(`not ${count} requests are held`);
+    while ((await now()) !== count) {
+      if (Date.now() > until) throw new Error(`not ${count} requests are ${what}`);
     }
   };
+  const held = (count: number) => reaches(count, async () => (await gateStatus(door)).held, "held");
+  const busy = (count: number) => reaches(count, () => inFlight(router), "in flight");
   return {
     prefix,
     door,
@@ -156,8 +165,10 @@ export async function startGateway(routesSize?: string): Promise<TestGateway> {
     upstream,
     plan,
     route,
+    routePatiently,
     seenBy,
     held,
+    busy,
     remove,
   };
 }

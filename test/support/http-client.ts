@@ -69,15 +69,21 @@ export async function answers(url: string): Promise<void> {
   }
 }
 
+/** The end of an upload: its status, and the release that answered. */
+export interface Uploaded {
+  readonly status: number;
+  readonly release: string | string[] | undefined;
+}
+
 /** Sends the first half of a POST's body of `size` bytes; `finish` sends the rest and waits for the answer. */
-export function beginUpload(url: string, size = 200_000): { finish: () => Promise<{ status: number }> } {
+export function beginUpload(url: string, size = 200_000): { finish: () => Promise<Uploaded> } {
   const half = "x".repeat(size / 2);
   const sent = httpRequest(url, { method: "POST", headers: { "content-length": String(size) } });
-  const answered = new Promise<{ status: number }>((resolve, reject) => {
+  const answered = new Promise<Uploaded>((resolve, reject) => {
     sent.on("error", reject);
     sent.on("response", (response) => {
       response.resume();
-      resolve({ status: response.statusCode ?? 0 });
+      resolve({ status: response.statusCode ?? 0, release: response.headers["x-release"] });
     });
   });
   sent.write(half);
