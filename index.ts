@@ -7,6 +7,7 @@ import { ReleaseContainers, ReleaseRoles, flagsVolume } from "./components/relea
 import { databaseServer } from "./components/server.ts";
 import { loadSettings, wasInitialised } from "./components/configuration.ts";
 import { registerHooks } from "./hooks/index.ts";
+import { leftByDestroy } from "./hooks/units.ts";
 import { prepareRun } from "./hooks/context.ts";
 
 // The runbook, top to bottom. What happens in a step is in hooks/, how it is done is in operations/.
@@ -66,4 +67,5 @@ Error.stackTraceLimit = traced;
 export const initialised = verification.input.apply(() => true);
 export const live = context.inputs["traffic"];
 export const urls = gateway.urls;
+export const units = leftByDestroy(context);
 export const stack = pulumi.getStack();

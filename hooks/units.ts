@@ -2,12 +2,13 @@ import {
   checkRelease,
   restartUnit,
   startUnit,
-  stopUnit,
+  stopOthers,
   switchCurrent,
   writeEnvironment,
   writeUnitFlags,
 } from "../operations/native/control.ts";
 import { environment, flagsFile } from "../operations/plan/environment.ts";
+import { stopCommands } from "../operations/native/unit.ts";
 import type { DesiredContainer } from "../operations/plan/desired.ts";
 import type { Native } from "../settings/types.ts";
 import type { RunContext } from "./context.ts";
@@ -36,7 +37,8 @@ export async function writeFlagsOfUnits(
       const flags =
         context.settings.releases.get(release)?.services.get(service)?.flags ?? new Map<string, string>();
       const changed = await writeUnitFlags(unit, release, flags);
-      return [flagsFile(service, release), { changed, at: changed ? Date.now() : 0 }] as const;
+      // By the host's own mark, not by its clock: whatever runs there has not read them.
+      return [flagsFile(service, release), { changed, at: changed ? Infinity : 0 }] as const;
     }),
   );
   return new Map(written);
@@ -74,12 +76,20 @@ export async function switchUnits({ settings }: RunContext): Promise<void> {
 }
 
 /** What the engine does for containers: units of releases that left are stopped when the new state is proven, and standbys that do not fit. */
-export async function stopUnits({ settings, world, desired }: RunContext): Promise<string[]> {
-  const stays = new Set(desired.containers.filter(({ started }) => started).map(({ name }) => name));
-  const leaving = world.containers.filter(({ name, labels }) => labels.has("unit") && !stays.has(name));
-  for (const { labels } of leaving) {
-    const native = settings.services.get(labels.get("service") ?? "")?.native;
-    if (native !== undefined) await stopUnit(native, labels.get("release") ?? "");
+export async function stopUnits({ settings, desired }: RunContext): Promise<string[]> {
+  const stays = desired.containers.filter(({ started }) => started);
+  const stopped: string[] = [];
+  for (const { name: service, native } of settings.services.values()) {
+    if (native === undefined) continue;
+    const names = stays.filter((each) => each.service === service).map(({ name }) => name);
+    stopped.push(...(await stopOthers(native, names)));
   }
-  return leaving.map(({ name }) => name);
+  return stopped;
+}
+
+/** What the stack's outputs say of its units, and a destroy shows: the engine runs no hook then. Undefined without any. */
+export function leftByDestroy(context: RunContext): string | undefined {
+  const commands = stopCommands(unitsOf(context).filter(({ started }) => started));
+  if (commands.length === 0) return undefined;
+  return `units keep running after \`pulumi destroy\`; what stops them: ${commands.join("; ")}`;
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { docker } from "../docker/run.ts";
-import { restartUnit, unitLog } from "../native/control.ts";
+import { flagsAreRead, restartUnit, unitLog } from "../native/control.ts";
 import { probe, waitHealthy } from "../traffic/probe.ts";
 import { Refusal } from "../../settings/refusal.ts";
 import type { Secrets, Service } from "../../settings/types.ts";
@@ -55,12 +55,13 @@ export async function tellOfFlags(router: string, reader: FlagsReader): Promise<
     });
     if (answer.status < 200 || answer.status > 299) {
       throw unconfirmed(
-        name,
+        reader,
         `POST ${service.reload.path} was answered with ${answer.status === 0 ? (answer.error ?? "nothing") : answer.status}`,
       );
     }
   }
   if (reader.changed) await expectLines(reader, since);
+  if (reader.changed && service.native !== undefined) await flagsAreRead(service.native, release);
   return service.reload === undefined ? "was restarted to read its flags" : "has read its flags again";
 }
 
@@ -77,18 +78,18 @@ async function expectLines(reader: FlagsReader, since: string): Promise<void> {
     if (missing.length === 0) return;
     if (performance.now() > end)
       throw unconfirmed(
-        name,
+        reader,
         `its log has no line with ${missing.map((line) => JSON.stringify(line)).join(", ")}`,
       );
     await sleep(200);
   }
 }
 
-function unconfirmed(name: string, why: string): Refusal {
+function unconfirmed({ name, service }: FlagsReader, why: string): Refusal {
   return new Refusal({
     code: "FLAGS_NOT_CONFIRMED",
     found: `${name} did not confirm its new flags: ${why}.`,
     untouched: "The flags file is written; traffic was not switched.",
-    next: `docker logs --tail 50 ${name}`,
+    next: service.native === undefined ? `docker logs --tail 50 ${name}` : `journalctl -u ${name} -n 50`,
   });
 }

@@ -1,8 +1,8 @@
 import type { ObservedContainer } from "../docker/observe.ts";
-import type { Service, Settings } from "../../settings/types.ts";
+import type { Service } from "../../settings/types.ts";
 import { toAddress, rangeOf } from "../plan/addresses.ts";
 import { runScript } from "./host.ts";
-import { releaseOfUnit } from "./unit.ts";
+import { releaseOfUnit, unitName } from "./unit.ts";
 
 /** Every instance that systemd has loaded, with its port as this program wrote it. `$1` the units as a glob, `$2` the folder. */
 const script = `systemctl show --timestamp=unix -p Id,ActiveState,ExecMainStartTimestamp,LoadState -- "$1"
@@ -19,23 +19,20 @@ export function nativeAddress(native: NonNullable<Service["native"]>, subnet: st
  * from the other. Throws the Refusal `NATIVE_UNREACHABLE`.
  */
 export async function observeUnits(
-  { services }: Pick<Settings, "services">,
+  { services }: { readonly services: ReadonlyMap<string, Pick<Service, "name" | "native">> },
   subnet: string,
 ): Promise<ObservedContainer[]> {
   const found = await Promise.all(
     [...services.values()].map(async ({ name, native }) => {
       if (native === undefined) return [];
-      const printed = await runScript(native.host, script, [
-        native.unit.replace("@.", "@*."),
-        native.directory,
-      ]);
+      const printed = await runScript(native.host, script, [unitName(native.unit, "*"), native.directory]);
       return unitsFrom(printed, name, native, nativeAddress(native, subnet));
     }),
   );
   return found.flat();
 }
 
-/** What the script printed. Pure. */
+/** What the script printed. A unit without an environment of this program's is somebody else's. Pure. */
 export function unitsFrom(
   printed: string,
   service: string,
@@ -56,8 +53,8 @@ export function unitsFrom(
     const release = releaseOfUnit(native.unit, unit);
     const state = properties.get("ActiveState") ?? "";
     const port = release === undefined ? undefined : ports.get(release);
-    if (release === undefined || !["active", "activating", "reloading", "deactivating"].includes(state))
-      return [];
+    if (release === undefined || port === undefined) return [];
+    if (!["active", "activating", "reloading", "deactivating"].includes(state)) return [];
     return [
       {
         id: `unit ${unit}`,
@@ -69,7 +66,7 @@ export function unitsFrom(
           ["release", release],
           ["replica", "1"],
           ["unit", "yes"],
-          ...(port === undefined ? [] : [["port", port] as const]),
+          ["port", port],
         ]),
         running: state !== "deactivating",
         restarting: false,

@@ -22,8 +22,8 @@ const remote = strict({
 /** A service that runs as a systemd unit from a folder of the release instead of in a container. */
 export const native = strict({
   unit: text(
-    "the name of a template unit of systemd, such as meal-planner-api@.service: each release is an instance of it",
-    /^[A-Za-z0-9:_.\\-]{1,150}@\.service$/,
+    "the name of a template unit of systemd, such as meal-planner-api@.service, or one with ${release} in it, such as meal-planner-${release}.service: releases run side by side, so each has a unit of its own",
+    /^[A-Za-z0-9:_.\\-]{1,150}(?:@|@?\$\{release\}[A-Za-z0-9:_.\\-]{0,50})\.service$/,
   ),
   directory: absolutePath,
   host: optional(remote),

@@ -14,21 +14,21 @@ import { installPackages, onPath } from "../../toolchain/machine.ts";
 export interface SystemdMachine {
   readonly container: string;
   readonly host: NativeHost & { readonly key: string; readonly knownHosts: string };
-  /** Ports of its own for two releases. */
-  readonly ports: readonly [number, number];
+  /** Ports of its own for three releases. */
+  readonly ports: readonly [number, number, number];
   /** Runs a command on it by another way than the program does. */
   run(...command: readonly string[]): Promise<string>;
   remove(): Promise<void>;
 }
 
-const tag = "rollback-test-systemd:1";
+const tag = "rollback-test-systemd:2";
 
 /** Starts it; a text says why systemd does not boot on this machine. */
 export async function startSystemd(): Promise<SystemdMachine | string> {
   await ensureImage({ tag, folder: path.join(import.meta.dirname, "systemd") });
   const container = `rbt-systemd-${randomBytes(4).toString("hex")}`;
   const folder = await mkdtemp(path.join(tmpdir(), "rollback-systemd-"));
-  const [ssh = 0, first = 0, second = 0] = await freePorts(3);
+  const [ssh = 0, first = 0, second = 0, third = 0] = await freePorts(4);
   // What containers on every network reach, and what listens on all addresses of this machine.
   const address = await docker([
     "network",
@@ -94,7 +94,7 @@ export async function startSystemd(): Promise<SystemdMachine | string> {
     throw error;
   }
   const host = { address, user: "root", port: ssh, key, knownHosts, reach: "127.0.0.1" };
-  return { container, host, ports: [first, second], run, remove };
+  return { container, host, ports: [first, second, third], run, remove };
 }
 
 /** Waits until it is up; what it said where it does not come up. */

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import type { ReleaseName } from "../../../examples/meal-planner/catalogue.ts";
+import type { StackOptions } from "../../../examples/meal-planner/stack.ts";
 import { HostFailure, runScript } from "../../../operations/native/host.ts";
 import { isRefusal } from "../../../settings/refusal.ts";
 import { askStack, schemaVersions } from "../../support/stack-checks.ts";
+import { killedAt } from "../../support/kill-trials.ts";
 import { changedResources } from "../../support/stack-events.ts";
+import { assertUnharmed, underLoad } from "../../support/stack-load.ts";
 import { createStack, type Config, type ScratchStack } from "../../support/stack.ts";
 import { startSystemd, type SystemdMachine } from "../../support/systemd.ts";
 
@@ -32,43 +36,50 @@ describe("a service that is a systemd unit on another host", function () {
 
   type Entries = Record<string, Record<string, unknown>>;
   /** The stack's file with the planner as a unit; `flag` is the Mealie flag of 1.2.0. */
-  const configure = (live: string, releases: readonly string[], flag = "false"): Promise<void> =>
-    stack.configure({ live: { [live]: 100 }, releases: [...releases] as never }, (config): Config => {
-      const catalogue = config["rollback:releases"] as Record<string, { services: Entries }>;
-      const services = config["rollback:services"] as Entries;
-      const planner = services["meal-planner"] ?? {};
-      const env = Object.entries(planner["env"] ?? {}).filter(([name]) => name !== "REDIS_URL");
-      // Names of the stack mean nothing there; the machine of the test shares this one's loopback.
-      const mealie = { MEALIE_URL: `http://127.0.0.1:${stack.ports.mealie}` };
-      const directory = "/opt/meal-planner";
-      return {
-        ...config,
-        "rollback:cluster": { ...(config["rollback:cluster"] as object), address: "0.0.0.0" },
-        "rollback:services": {
-          ...services,
-          "meal-planner": {
-            ...planner,
-            env: { ...Object.fromEntries(env), ...mealie },
-            native: { unit: "meal-planner-api@.service", directory, host: machine.host },
+  const configure = (
+    live: string | StackOptions["live"],
+    releases: readonly ReleaseName[],
+    flag = "false",
+  ): Promise<void> =>
+    stack.configure(
+      { live: typeof live === "string" ? { [live]: 100 } : live, releases },
+      (config): Config => {
+        const catalogue = config["rollback:releases"] as Record<string, { services: Entries }>;
+        const services = config["rollback:services"] as Entries;
+        const planner = services["meal-planner"] ?? {};
+        const env = Object.entries(planner["env"] ?? {}).filter(([name]) => name !== "REDIS_URL");
+        // Names of the stack mean nothing there; the machine of the test shares this one's loopback.
+        const mealie = { MEALIE_URL: `http://127.0.0.1:${stack.ports.mealie}` };
+        const directory = "/opt/meal-planner";
+        return {
+          ...config,
+          "rollback:cluster": { ...(config["rollback:cluster"] as object), address: "0.0.0.0" },
+          "rollback:services": {
+            ...services,
+            "meal-planner": {
+              ...planner,
+              env: { ...Object.fromEntries(env), ...mealie },
+              native: { unit: "meal-planner-api@.service", directory, host: machine.host },
+            },
           },
-        },
-        "rollback:releases": Object.fromEntries(
-          Object.entries(catalogue).map(([release, entry], n) => [
-            release,
-            {
-              ...entry,
-              services: {
-                ...entry.services,
-                "meal-planner": {
-                  port: machine.ports[release === "1.2.0" ? 0 : 1] + (n > 1 ? n : 0),
-                  flags: { FEATURE_MEALIE_ENABLED: release === "1.2.0" ? flag : "true" },
+          "rollback:releases": Object.fromEntries(
+            Object.entries(catalogue).map(([release, entry]) => [
+              release,
+              {
+                ...entry,
+                services: {
+                  ...entry.services,
+                  "meal-planner": {
+                    port: machine.ports[release === "1.2.0" ? 0 : release === "1.2.3" ? 2 : 1],
+                    flags: { FEATURE_MEALIE_ENABLED: release === "1.2.0" ? flag : "true" },
+                  },
                 },
               },
-            },
-          ]),
-        ),
-      };
-    });
+            ]),
+          ),
+        };
+      },
+    );
 
   it("is started from its folder, with its environment, and gets the traffic", async () => {
     await configure("1.2.0", ["1.2.0"]);
@@ -91,9 +102,9 @@ describe("a service that is a systemd unit on another host", function () {
     assert.deepEqual(changedResources((await stack.up({ args: ["--expect-no-changes"] })).events), {});
   });
 
-  it("gives way to the next release side by side, and comes back with its schema", async () => {
+  it("gives way to the next release side by side, and nobody who asks meanwhile fails", async () => {
     await configure("1.2.1", ["1.2.0", "1.2.1"]);
-    await stack.up();
+    await assertUnharmed(stack, await underLoad(stack));
     assert.equal((await askStack(stack, "/api/logs")).release, "1.2.1");
     assert.deepEqual(
       [await show("1.2.0", "ActiveState"), await show("1.2.0", "UnitFileState")],
@@ -103,12 +114,42 @@ describe("a service that is a systemd unit on another host", function () {
       await machine.run("readlink", "/opt/meal-planner/current"),
       "/opt/meal-planner/releases/1.2.1",
     );
+  });
+
+  it("shares the requests with a canary, which is a second unit of the template", async () => {
+    const pid = await show("1.2.1", "MainPID");
+    await configure({ "1.2.1": 80, "1.2.3": 20 }, ["1.2.1", "1.2.3"]);
+    await assertUnharmed(stack, await underLoad(stack));
+    const counts: Record<string, number> = {};
+    for (let n = 0; n < 100; n += 1) {
+      const { release } = await askStack(stack, "/api/logs");
+      counts[release ?? "none"] = (counts[release ?? "none"] ?? 0) + 1;
+    }
+    const { "1.2.1": most = 0, "1.2.3": few = 0 } = counts;
+    assert.ok(most + few === 100 && few >= 10 && few <= 30, JSON.stringify(counts));
+    assert.equal(await show("1.2.1", "MainPID"), pid);
+    assert.equal(
+      await machine.run("readlink", "/opt/meal-planner/current"),
+      "/opt/meal-planner/releases/1.2.1",
+    );
+  });
+
+  it("comes back with its schema, also when the engine dies while it is being started", async () => {
     await configure("1.2.0", ["1.2.0"]);
+    await killedAt(stack, async () => {
+      const until = Date.now() + 60_000;
+      while ((await show("1.2.0", "ActiveState")) !== "active") assert.ok(Date.now() < until);
+    });
     const { output } = await stack.up();
-    assert.match(output, /stopped meal-planner-api@1\.2\.1\.service/);
+    assert.match(output, /stopped meal-planner-api@1\.2\.1\.service, meal-planner-api@1\.2\.3\.service/);
     assert.equal((await askStack(stack, "/api/logs")).release, "1.2.0");
     assert.deepEqual(await schemaVersions(stack), { meal_planner: "20", mealie: "4" });
-    assert.equal(await show("1.2.1", "ActiveState"), "inactive");
+    for (const gone of ["1.2.1", "1.2.3"])
+      assert.deepEqual(
+        [await show(gone, "ActiveState"), await show(gone, "UnitFileState")],
+        ["inactive", "disabled"],
+      );
+    assert.deepEqual(changedResources((await stack.up({ args: ["--expect-no-changes"] })).events), {});
   });
 
   it("reads changed flags without a restart", async () => {
@@ -139,6 +180,16 @@ describe("a service that is a systemd unit on another host", function () {
     const [secret = ""] = stack.secrets.filter((each) => environment.includes(each));
     assert.notEqual(secret, "");
     assert.ok(!state.includes(secret));
+  });
+
+  it("keeps running after a destroy, as the stack's outputs say, with what stops it", async () => {
+    const { units } = await stack.outputs();
+    assert.match(
+      String(units),
+      /ssh -p \d+ root@\S+ systemctl disable --now meal-planner-api@1\.2\.0\.service$/,
+    );
+    await stack.destroy();
+    assert.equal(await show("1.2.0", "ActiveState"), "active");
   });
 
   it("is not spoken to by an unknown host key, and a failing script says why", async () => {

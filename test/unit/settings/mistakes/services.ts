@@ -454,6 +454,11 @@ function natives(): Mistake[] {
       { unit: "mealie.service" },
       'found "mealie.service"; allowed: the name of a template unit of systemd',
     ),
+    wrong(
+      ".unit",
+      { unit: "${release}.service" },
+      "releases run side by side, so each has a unit of its own",
+    ),
     wrong(".directory", { directory: "mealie" }, 'found "mealie"; allowed: an absolute path'),
     wrong(
       ".host",
