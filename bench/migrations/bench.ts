@@ -41,7 +41,8 @@ async function measureReversals(report: Report, world: World, tools: readonly To
   const length = world.links.length;
   const named = (name: string): string => `${String(length)} migrations: ${name}`;
   const inside = async (database: string): Promise<number> => {
-    const { milliseconds, rest, peak } = await ours(world, database);
+    const { plan, milliseconds, rest, peak } = await ours(world, database, true);
+    report.sample(named("rollback, the preflight's plan before"), "plan", "ms", plan);
     report.sample(named("memory of rollback"), "at rest", "bytes", rest);
     report.sample(named("memory of rollback"), "peak", "bytes", peak);
     return milliseconds;
@@ -49,6 +50,10 @@ async function measureReversals(report: Report, world: World, tools: readonly To
   const all: Tool[] = [
     { name: "psql -1", reverse: psql },
     { name: "rollback, in pulumi up", reverse: (_, database) => inside(database) },
+    {
+      name: "rollback, planned for the first time",
+      reverse: async (_, database) => (await ours(world, database, false)).milliseconds,
+    },
     { name: "rollback migrations down", reverse: command },
     ...tools.filter(({ longest = length }) => length <= longest),
   ];

@@ -26,15 +26,23 @@ export const psql: Reverse = async ({ postgres, script }, database) => {
   return Number(nanoseconds) / 1e6;
 };
 
-const measured = z.object({ milliseconds: z.number(), rest: z.number(), peak: z.number() });
+const measured = z.object({
+  plan: z.number(),
+  milliseconds: z.number(),
+  rest: z.number(),
+  peak: z.number(),
+});
 
-/** Ours as it runs inside `pulumi up`; see child.ts. */
-export async function ours(world: World, database: string): Promise<z.infer<typeof measured>> {
-  const { stdout } = await execa(
-    process.execPath,
-    [path.join(import.meta.dirname, "child.ts"), world.folders.golangMigrate],
-    { env: { DATABASE_URL: url(world.postgres.server, database) } },
-  );
+/** Ours, `planned` as it runs inside `pulumi up`; see child.ts. */
+export async function ours(
+  world: World,
+  database: string,
+  planned: boolean,
+): Promise<z.infer<typeof measured>> {
+  const child = [path.join(import.meta.dirname, "child.ts"), world.folders.golangMigrate];
+  const { stdout } = await execa(process.execPath, planned ? [...child, "planned"] : child, {
+    env: { DATABASE_URL: url(world.postgres.server, database) },
+  });
   return measured.parse(JSON.parse(stdout));
 }
 

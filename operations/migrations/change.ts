@@ -1,6 +1,7 @@
+import type { Client } from "pg";
 import { carryOut } from "./carry-out.ts";
 import type { CarryOutOptions, Held, SchemaResult } from "./carry-out.ts";
-import { takeSchemaLock } from "./lock.ts";
+import { releaseSchemaLock, takeSchemaLock } from "./lock.ts";
 import type { Connect } from "./connect.ts";
 import { observerOver, planSchemaChange } from "./schema-plan.ts";
 import type { SchemaPlan, SchemaRequest } from "./schema-plan.ts";
@@ -45,8 +46,18 @@ export async function changeSchema(
       observe: observerOver(sessions.lend),
     });
     options.onPlan?.(plan);
-    return await carryOut(held, plan, open, options);
-  } finally {
+    const result = await carryOut(held, plan, open, options);
+    // What waits for the locks can go on; the server's farewell takes as long as twenty steps, and nobody needs it.
+    await Promise.all([...held.values()].map(({ client }) => giveBack(client)));
+    void sessions.close();
+    return result;
+  } catch (error) {
     await sessions.close();
+    throw error;
   }
+}
+
+/** A session that broke after everything was committed has given its lock back already. */
+async function giveBack(client: Client): Promise<void> {
+  await releaseSchemaLock(client).catch(() => undefined);
 }
