@@ -72,8 +72,15 @@ async function commitLast({ client, plan }: Part, run: string, open: Connect): P
     await client.query("COMMIT");
   } catch (error) {
     if (!isUnreachable(error)) throw error;
-    if (!(await wasCommitted(plan.database, run, open))) throw connectionLost(plan.database, error);
+    if (!(await wasCommitted(plan.database, run, open).catch(notToBeAsked)))
+      throw connectionLost(plan.database, error);
   }
+}
+
+/** While the server is away nobody can tell; the next run sees what is there. */
+function notToBeAsked(error: unknown): false {
+  if (isUnreachable(error)) return false;
+  throw error;
 }
 
 async function wasCommitted(database: string, run: string, open: Connect): Promise<boolean> {

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { trialBench, type TrialBench, type TrialName } from "../support/fault-trials.ts";
+import { controlOf, trialBench, type TrialBench, type TrialName } from "../support/fault-trials.ts";
 import type { Fault } from "../support/faulty-connections.ts";
 import { testDatabases } from "../support/migrations.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 
 /** Some faults at every so many queries; all of them at each are in test/long. */
 const some: Readonly<Record<TrialName, { readonly stride: number; readonly faults: readonly Fault[] }>> = {
-  "one database": { stride: 19, faults: ["killed", "disk full"] },
+  "one database": { stride: 19, faults: ["killed", "disk full", "network gone"] },
   "two databases": { stride: 29, faults: ["cut after", "killed"] },
-  "steps outside of a transaction": { stride: 29, faults: ["killed", "timeout"] },
+  "steps outside of a transaction": { stride: 29, faults: ["killed", "timeout", "lock never granted"] },
 };
 
 describe("a schema change that meets a fault at some of its queries", function () {
@@ -31,7 +31,8 @@ describe("a schema change that meets a fault at some of its queries", function (
       let cases = 0;
       for (const [index, fault] of faults.entries()) {
         const direction = index % 2 === 0 ? "forward" : "reverse";
-        for (let at = 16; await bench.run(direction, fault, at); at += stride) cases += 1;
+        for (let at = 16; await bench.run(direction, fault, at, controlOf(postgres)); at += stride)
+          cases += 1;
       }
       assert.ok(cases > 2, `${name}: ${cases} cases`);
       await bench.remove();

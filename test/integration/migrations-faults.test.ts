@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { changeSchema } from "../../operations/migrations/change.ts";
 import type { CarryOutOptions } from "../../operations/migrations/carry-out.ts";
+import type { Moment } from "../../operations/migrations/commit.ts";
+import { close } from "../../operations/database/connection.ts";
 import { docker } from "../../operations/docker/run.ts";
 import { databaseAt, migrationsFolder, testDatabases } from "../support/migrations.ts";
 import type { TestDatabases, TestFolder } from "../support/migrations.ts";
+import { controlOf, type ServerControl } from "../support/fault-trials.ts";
 import { startPostgres } from "../support/postgres.ts";
 import type { TestPostgres } from "../support/postgres.ts";
 
@@ -77,7 +80,34 @@ describe("a schema change that the server cannot finish", function () {
     );
     await standsAt(2);
   });
+
+  it("for want of a lock that is never granted gives up in time, and finishes once it is free", async () => {
+    await bring("2");
+    const reader = await databases.admin("app");
+    try {
+      await reader.query("BEGIN; LOCK TABLE a IN ACCESS SHARE MODE");
+      await assert.rejects(bring("0", { lockTimeoutMs: 50, budgetMs: 500 }), /SCHEMA_LOCKED/);
+      await standsAt(2);
+    } finally {
+      await close(reader);
+    }
+    assert.equal((await bring("0")).steps, 2);
+  });
+
+  it("whose network goes away in the middle of its transaction is rolled back, and finishes when it is back", async () => {
+    await bring("2");
+    const server = controlOf(postgres);
+    await assert.rejects(bring("0", { at: (moment) => gone(moment, server) }), /SCHEMA_CONNECTION_LOST/);
+    await server.connect();
+    await standsAt(2);
+    assert.equal((await bring("0")).steps, 2);
+  });
 });
+
+/** All of the work is done, and not committed. */
+async function gone(moment: Moment, server: ServerControl): Promise<void> {
+  if (moment === "worked") await server.disconnect();
+}
 
 /** Leaves less than 4 MB of the small volume. */
 const fill =

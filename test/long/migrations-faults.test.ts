@@ -1,13 +1,5 @@
 import assert from "node:assert/strict";
-import { waitUntilReady } from "../../operations/database/connection.ts";
-import { docker } from "../../operations/docker/run.ts";
-import {
-  trialBench,
-  trials,
-  type ServerControl,
-  type TrialBench,
-  type TrialName,
-} from "../support/fault-trials.ts";
+import { controlOf, trialBench, trials, type TrialBench, type TrialName } from "../support/fault-trials.ts";
 import { faults } from "../support/faulty-connections.ts";
 import { testDatabases, type TestDatabases } from "../support/migrations.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
@@ -27,16 +19,6 @@ describe("a schema change that meets a fault at any of its queries", function ()
     console.log(`      ${cases} cases`);
   });
 
-  const control: ServerControl = {
-    kill: async () => {
-      await docker(["kill", "-s", "KILL", postgres.container]);
-    },
-    start: async () => {
-      await docker(["start", postgres.container]);
-      await waitUntilReady(postgres.server, 30_000, () => undefined);
-    },
-  };
-
   for (const name of Object.keys(trials) as TrialName[]) {
     describe(name, () => {
       let bench: TrialBench;
@@ -49,7 +31,7 @@ describe("a schema change that meets a fault at any of its queries", function ()
         for (const fault of faults) {
           it(`${direction}: ${fault}`, async () => {
             let at = 1;
-            while (await bench.run(direction, fault, at, control)) at += 1;
+            while (await bench.run(direction, fault, at, controlOf(postgres))) at += 1;
             assert.ok(at > 20, `only ${at} queries`);
             cases += at - 1;
           });

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
-import { close } from "../../operations/database/connection.ts";
+import type { Client } from "pg";
+import { close, waitUntilReady } from "../../operations/database/connection.ts";
+import { docker } from "../../operations/docker/run.ts";
 import { changeSchema } from "../../operations/migrations/change.ts";
-import type { SchemaResult } from "../../operations/migrations/carry-out.ts";
+import type { CarryOutOptions, SchemaResult } from "../../operations/migrations/carry-out.ts";
 import type { Connect } from "../../operations/migrations/connect.ts";
 import { databaseAt, migrationsFolder, type TestDatabases, type TestFolder } from "./migrations.ts";
 import { faultyConnections, type Fault } from "./faulty-connections.ts";
+import type { TestPostgres } from "./postgres.ts";
 
 /** Versions 1 to 4 in the layout of the Meal Planner; version n has the tables t1 to tn. Data come with 1 and change with 3. */
 const plain = {
@@ -43,21 +46,37 @@ export type TrialName = keyof typeof trials;
 export interface TrialBench {
   readonly folder: TestFolder;
   /** Brings a fault upon a change and checks what is left; false: the change had fewer queries than `at`. */
-  run(direction: "forward" | "reverse", fault: Fault, at: number, server?: ServerControl): Promise<boolean>;
+  run(direction: "forward" | "reverse", fault: Fault, at: number, server: ServerControl): Promise<boolean>;
   remove(): Promise<void>;
 }
 
-/** How a test kills its server and starts it again. */
+/** How a test takes its server away and gives it back. */
 export interface ServerControl {
   readonly kill: () => Promise<void>;
   readonly start: () => Promise<void>;
+  readonly disconnect: () => Promise<void>;
+  readonly connect: () => Promise<void>;
+}
+
+/** Of a server in a container on Docker's default network. */
+export function controlOf({ container, server }: TestPostgres): ServerControl {
+  const run = async (...args: string[]): Promise<void> => {
+    await docker(args);
+  };
+  const answers = () => waitUntilReady(server, 60_000, () => undefined);
+  return {
+    kill: () => run("kill", "-s", "KILL", container),
+    start: () => run("start", container).then(answers),
+    disconnect: () => run("network", "disconnect", "bridge", container),
+    connect: () => run("network", "connect", "bridge", container).then(answers),
+  };
 }
 
 /** Makes the templates. */
 export async function trialBench(databases: TestDatabases, name: TrialName): Promise<TrialBench> {
   const { files, databases: names } = trials[name];
   const folder = await migrationsFolder(files);
-  const bring = (version: string, open: Connect): Promise<SchemaResult> =>
+  const bring = (version: string, open: Connect, options: CarryOutOptions = {}): Promise<SchemaResult> =>
     changeSchema(
       {
         databases: names.map((each) => databaseAt(each, folder.path)),
@@ -67,6 +86,7 @@ export async function trialBench(databases: TestDatabases, name: TrialName): Pro
         budgetMs: 0,
       },
       open,
+      options,
     );
   const inPostgres = (sql: string) => databases.sql("postgres", sql);
   for (const each of names) await databases.create(each);
@@ -85,21 +105,20 @@ export async function trialBench(databases: TestDatabases, name: TrialName): Pro
     async run(direction, fault, at, server) {
       const [from, to] = direction === "forward" ? ["1", "4"] : ["4", "1"];
       await put(from);
-      const faulty = faultyConnections(databases.open, {
-        fault,
-        at,
-        ...(server === undefined ? {} : { killServer: server.kill }),
-      });
+      const { happens, over } = troubleOf(fault, server, () => databases.admin(names[0]));
+      const faulty = faultyConnections(databases.open, { fault, at, happens });
       let failure: unknown;
-      const result = await bring(to, faulty.open).catch((error: unknown) => {
-        failure = error ?? new Error("nothing was thrown");
-        return undefined;
-      });
+      const result = await bring(to, faulty.open, { lockTimeoutMs: 50, budgetMs: 500 }).catch(
+        (error: unknown) => {
+          failure = error ?? new Error("nothing was thrown");
+          return undefined;
+        },
+      );
       if (faulty.sent() < at) {
         assert.ifError(failure);
         return false;
       }
-      if (fault === "server killed") await server?.start();
+      await over();
       const left = await Promise.all(names.map((each) => standing(databases, each)));
       const context = `${direction}, ${fault} at query ${String(at)}: ${String(failure)}`;
       for (const each of left) {
@@ -133,6 +152,28 @@ export async function trialBench(databases: TestDatabases, name: TrialName): Pro
         for (const version of ["1", "4"]) await inPostgres(`DROP DATABASE IF EXISTS "${each} at ${version}"`);
       }
     },
+  };
+}
+
+/** What happens from outside before a query, and how it ends. */
+function troubleOf(
+  fault: Fault,
+  server: ServerControl,
+  admin: () => Promise<Client>,
+): { happens: () => Promise<void>; over: () => Promise<void> } {
+  const nothing = () => Promise.resolve();
+  if (fault === "server killed") return { happens: server.kill, over: server.start };
+  if (fault === "network gone") return { happens: server.disconnect, over: server.connect };
+  if (fault !== "lock never granted") return { happens: nothing, over: nothing };
+  let reader: Client | undefined;
+  return {
+    async happens() {
+      reader = await admin();
+      await reader.query("BEGIN; SET LOCAL lock_timeout = 100");
+      // Where the run has the table already there is nothing left that it would be denied.
+      await reader.query("LOCK TABLE t1 IN ACCESS SHARE MODE").catch(() => undefined);
+    },
+    over: async () => (reader === undefined ? undefined : close(reader)),
   };
 }
 

@@ -9,7 +9,7 @@ import type { Connect } from "../../operations/migrations/connect.ts";
  * - `cut`: the connection breaks before the query is sent; the program lives and may connect again;
  * - `cut after`: it breaks after the server has carried the query out, before the answer arrives;
  * - `disk full`, `timeout`: the server answers the query with that error;
- * - `server killed`: `killServer` is called before the query is sent.
+ * - `server killed`, `network gone`, `lock never granted`: `happens` is called before the query is sent.
  */
 export const faults = [
   "killed",
@@ -19,6 +19,8 @@ export const faults = [
   "disk full",
   "timeout",
   "server killed",
+  "network gone",
+  "lock never granted",
 ] as const;
 export type Fault = (typeof faults)[number];
 
@@ -34,7 +36,7 @@ export interface Faulty {
 /** Wraps connections; see `Fault`. */
 export function faultyConnections(
   open: Connect,
-  { fault, at, killServer }: { fault: Fault; at: number; killServer?: () => Promise<void> },
+  { fault, at, happens }: { fault: Fault; at: number; happens: () => Promise<void> },
 ): Faulty {
   const clients: Client[] = [];
   let sent = 0;
@@ -70,7 +72,9 @@ export function faultyConnections(
         case "timeout":
           return send(...failing(given, sqlStates[fault] ?? ""));
         case "server killed":
-          return before(send, given, killServer ?? (() => Promise.resolve()));
+        case "network gone":
+        case "lock never granted":
+          return before(send, given, happens);
       }
     };
     Reflect.set(client, "query", query);
