@@ -7,30 +7,15 @@ import { restoreArchives } from "../../operations/migrations/archives/restore.ts
 import type { SchemaResult } from "../../operations/migrations/carry-out.ts";
 import { changeSchema } from "../../operations/migrations/change.ts";
 import { isRefusal } from "../../settings/refusal.ts";
-import { databaseAt, migrationsFolder, testDatabases } from "../support/migrations.ts";
-import type { TestDatabases, TestFolder } from "../support/migrations.ts";
-import { startPostgres } from "../support/postgres.ts";
-import type { TestPostgres } from "../support/postgres.ts";
+import { migrationTests } from "../support/migration-tests.ts";
+import { databaseAt } from "../support/migrations.ts";
 
 const people = `CREATE TABLE people (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);
   INSERT INTO people (name) VALUES ('ann'), ('bob'), ('cid');`;
 
 describe("what a reversal took", function () {
   this.timeout(120_000);
-  let postgres: TestPostgres;
-  let databases: TestDatabases;
-  let folder: TestFolder;
-
-  before(async () => {
-    postgres = await startPostgres();
-    databases = await testDatabases(postgres);
-  });
-  after(() => postgres.remove());
-  beforeEach(async () => {
-    folder = await migrationsFolder({ "001_people.sql": people });
-    await databases.create("app");
-  });
-  afterEach(() => folder.remove());
+  const tests = migrationTests({ files: { "001_people.sql": people } });
 
   /** Applies a second migration with its reversal, changes the data, takes it back, changes the data, applies it again. */
   async function roundTrip(of: {
@@ -39,7 +24,7 @@ describe("what a reversal took", function () {
     data?: string;
     meanwhile?: string;
   }): Promise<SchemaResult> {
-    await folder.write({ "002_change.sql": of.up, "rollback/002_change.sql": of.down });
+    await tests.folder.write({ "002_change.sql": of.up, "rollback/002_change.sql": of.down });
     await bring("2");
     if (of.data !== undefined) await sql(of.data);
     await bring("1");
@@ -48,16 +33,18 @@ describe("what a reversal took", function () {
   }
   function bring(version: string): Promise<SchemaResult> {
     const request = {
-      databases: [databaseAt("app", folder.path)],
+      databases: [databaseAt("app", tests.folder.path)],
       wanted: new Map([["app", version]]),
       release: "1.0",
     };
-    return changeSchema(request, databases.open, { onDifference: "warn" });
+    return changeSchema(request, tests.databases.open, { onDifference: "warn" });
   }
-  const sql = (text: string) => databases.sql("app", text);
+  const sql = (text: string) => tests.databases.sql("app", text);
   const outcome = ({ putBack }: SchemaResult) => putBack.map(({ restored }) => restored);
-  async function asOperator<T>(work: (client: Awaited<ReturnType<typeof databases.open>>) => Promise<T>) {
-    const client = await databases.open("app");
+  async function asOperator<T>(
+    work: (client: Awaited<ReturnType<typeof tests.databases.open>>) => Promise<T>,
+  ) {
+    const client = await tests.databases.open("app");
     try {
       return await work(client);
     } finally {
@@ -197,12 +184,12 @@ describe("what a reversal took", function () {
   it("comes back without a key, by the columns that were not changed", async () => {
     const kept = "SELECT place, day, nick, mood FROM visits ORDER BY place, day, nick";
     const up = `ALTER TABLE visits ADD COLUMN nick text; ALTER TABLE visits ALTER COLUMN mood TYPE text`;
-    await folder.write({
+    await tests.folder.write({
       "001_people.sql": `CREATE TABLE visits (place text, day int, mood varchar(9));
         INSERT INTO visits SELECT 'p' || n % 3, n / 3, 'm' || n FROM generate_series(1, 9) AS n; INSERT INTO visits VALUES ('p0', 1, 'm3'), (NULL, NULL, NULL)`,
     });
-    await folder.write({ "002_change.sql": up });
-    await folder.write({
+    await tests.folder.write({ "002_change.sql": up });
+    await tests.folder.write({
       "rollback/002_change.sql": `UPDATE visits SET day = 0 WHERE day < 3; ALTER TABLE visits ALTER COLUMN mood TYPE varchar(9) USING 'none';
         ALTER TABLE visits DROP COLUMN nick; DELETE FROM visits WHERE place = 'p1'`,
     });
@@ -216,7 +203,7 @@ describe("what a reversal took", function () {
   });
 
   it("comes back without a key, except where somebody wrote since", async () => {
-    await folder.write({
+    await tests.folder.write({
       "001_people.sql":
         "CREATE TABLE tags (tag text, weight int); INSERT INTO tags VALUES ('a', 1), ('b', 2), ('c', 3), ('d', 4)",
     });
@@ -236,7 +223,7 @@ describe("what a reversal took", function () {
   });
 
   it("says that it cannot come back where every column was changed and there is no key", async () => {
-    await folder.write({
+    await tests.folder.write({
       "001_people.sql": "CREATE TABLE words (word text); INSERT INTO words VALUES ('a'), ('b')",
     });
     const [result] = outcome(await roundTrip({ up: "SELECT 1", down: "UPDATE words SET word = 'x'" }));
@@ -245,7 +232,7 @@ describe("what a reversal took", function () {
   });
 
   it("comes back where a deleted row had taken a reference along", async () => {
-    await folder.write({
+    await tests.folder.write({
       "001_people.sql": `CREATE TABLE teams (id int PRIMARY KEY); INSERT INTO teams VALUES (1), (2);
         CREATE TABLE players (id int PRIMARY KEY, team int REFERENCES teams ON DELETE SET NULL); INSERT INTO players VALUES (1, 1), (2, 2), (3, 2);`,
     });
@@ -287,13 +274,13 @@ describe("what a reversal took", function () {
   });
 
   it("comes back where triggers changed rows of other tables", async () => {
-    await folder.write({
+    await tests.folder.write({
       "001_people.sql": `CREATE TABLE items (id int PRIMARY KEY, price int); INSERT INTO items VALUES (1, 10), (2, 20);
         CREATE TABLE "Sum-Of" (id int PRIMARY KEY, total int); INSERT INTO "Sum-Of" VALUES (1, 30);
         CREATE FUNCTION sums() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE "Sum-Of" SET total = (SELECT sum(price) FROM items); RETURN NULL; END $$;
         CREATE TRIGGER sums AFTER UPDATE OR DELETE ON items FOR EACH STATEMENT EXECUTE FUNCTION sums();`,
     });
-    await folder.write({
+    await tests.folder.write({
       "002_change.sql": "SELECT 1",
       "rollback/002_change.sql": "UPDATE items SET price = 0",
     });
@@ -338,7 +325,7 @@ describe("what a reversal took", function () {
   });
 
   it("tells by command what it would do, does it, and is removed on purpose only", async () => {
-    await folder.write({ "002_change.sql": "SELECT 1", "rollback/002_change.sql": "TRUNCATE people" });
+    await tests.folder.write({ "002_change.sql": "SELECT 1", "rollback/002_change.sql": "TRUNCATE people" });
     await bring("2");
     await bring("1");
     const [archive] = await asOperator((client) => listArchives(client, { migration: "2" }));

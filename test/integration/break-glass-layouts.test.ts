@@ -8,29 +8,20 @@ import { readerOf } from "../../operations/migrations/layouts/index.ts";
 import type { Layout } from "../../settings/types.ts";
 import { layoutFiles } from "../support/layout-files.ts";
 import { shop } from "../support/migration-set.ts";
-import { databaseAt, migrationsFolder, testDatabases } from "../support/migrations.ts";
-import type { TestDatabases } from "../support/migrations.ts";
-import { startPostgres } from "../support/postgres.ts";
-import type { TestPostgres } from "../support/postgres.ts";
+import { migrationTests } from "../support/migration-tests.ts";
+import { databaseAt, migrationsFolder } from "../support/migrations.ts";
 
 const script = join(import.meta.dirname, "../../break-glass/inside/reverse.sql");
 
 describe("the reversal of the break-glass script", function () {
   this.timeout(120_000);
-  let postgres: TestPostgres;
-  let databases: TestDatabases;
-
-  before(async () => {
-    postgres = await startPostgres();
-    databases = await testDatabases(postgres);
-  });
-  after(() => postgres.remove());
+  const tests = migrationTests();
 
   async function reverse(to: string): Promise<string> {
     const psql = ["psql", "-X", "-U", "postgres", "-d", "shop", "-v", "ON_ERROR_STOP=1"];
     const { stderr, exitCode } = await execa(
       "docker",
-      ["exec", "-i", postgres.container, ...psql, "-v", `to=${to}`, "-v", "run=by-hand"],
+      ["exec", "-i", tests.postgres.container, ...psql, "-v", `to=${to}`, "-v", "run=by-hand"],
       { input: await readFile(script, "utf8"), reject: false },
     );
     return exitCode === 0 ? "" : stderr;
@@ -47,7 +38,7 @@ describe("the reversal of the break-glass script", function () {
     it(`takes back what is stored, and keeps the table of ${layout} in step`, async () => {
       const { files, versions } = layoutFiles[layout](shop.slice(0, 6));
       const folder = await migrationsFolder(files);
-      await databases.create("shop");
+      await tests.databases.create("shop");
       const to = (version: string): Promise<SchemaResult> =>
         changeSchema(
           {
@@ -55,10 +46,10 @@ describe("the reversal of the break-glass script", function () {
             wanted: new Map([["shop", version]]),
             release: "1.0",
           },
-          databases.open,
+          tests.databases.open,
         );
       const tracked = async () => {
-        const rows = await databases.sql("shop", readerOf(layout).trackingTable.read);
+        const rows = await tests.databases.sql("shop", readerOf(layout).trackingTable.read);
         return rows.map((row) => readerOf(layout).normalise(String(row["version"])) ?? "?");
       };
       const [second = "", last = ""] = [versions[1], versions.at(-1)];
@@ -84,14 +75,17 @@ describe("the reversal of the break-glass script", function () {
   it("stops where the tool's table does not hold what is to be taken back", async () => {
     const { files, versions } = layoutFiles.goose(shop.slice(0, 3));
     const folder = await migrationsFolder(files);
-    await databases.create("shop");
+    await tests.databases.create("shop");
     const request = {
       databases: [databaseAt("shop", folder.path, "goose")],
       wanted: new Map([["shop", versions.at(-1) ?? ""]]),
       release: "1.0",
     };
-    await changeSchema(request, databases.open);
-    await databases.sql("shop", `DELETE FROM goose_db_version WHERE version_id = ${versions.at(-1) ?? ""}`);
+    await changeSchema(request, tests.databases.open);
+    await tests.databases.sql(
+      "shop",
+      `DELETE FROM goose_db_version WHERE version_id = ${versions.at(-1) ?? ""}`,
+    );
     assert.match(await reverse(versions[0] ?? ""), /not in the table of its tool/);
     await folder.remove();
   });

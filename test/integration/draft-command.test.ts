@@ -10,47 +10,32 @@ import { draftReversal, writeDraft } from "../../operations/migrations/drafting/
 import type { Draft } from "../../operations/migrations/drafting/draft.ts";
 import { isRefusal } from "../../settings/refusal.ts";
 import type { Database, Layout } from "../../settings/types.ts";
-import { databaseAt, migrationsFolder, testDatabases } from "../support/migrations.ts";
-import type { TestDatabases, TestFolder } from "../support/migrations.ts";
-import { startPostgres } from "../support/postgres.ts";
-import type { TestPostgres } from "../support/postgres.ts";
+import { migrationTests } from "../support/migration-tests.ts";
+import { databaseAt } from "../support/migrations.ts";
 
 const example = join(import.meta.dirname, "../../examples/meal-planner/migrations/meal_planner");
 
 describe("a drafted reversal", function () {
   this.timeout(120_000);
-  let postgres: TestPostgres;
-  let databases: TestDatabases;
-  let folder: TestFolder;
+  const tests = migrationTests({});
 
-  before(async () => {
-    postgres = await startPostgres();
-    databases = await testDatabases(postgres);
-  });
-  after(() => postgres.remove());
-  beforeEach(async () => {
-    folder = await migrationsFolder();
-    await databases.create("app");
-  });
-  afterEach(() => folder.remove());
-
-  const at = (layout: Layout = "meal-planner"): Database => databaseAt("app", folder.path, layout);
+  const at = (layout: Layout = "meal-planner"): Database => databaseAt("app", tests.folder.path, layout);
   function bring(version: string, layout?: Layout): Promise<SchemaResult> {
     const request = {
       databases: [at(layout)],
       wanted: new Map([["app", version]]),
       release: "1.0",
     };
-    return changeSchema(request, databases.open);
+    return changeSchema(request, tests.databases.open);
   }
   const draft = (version: string, layout?: Layout): Promise<Draft> =>
-    draftReversal({ server: postgres.server, database: at(layout), owner: "app_owner", version });
-  const sql = (text: string) => databases.sql("app", text);
+    draftReversal({ server: tests.postgres.server, database: at(layout), owner: "app_owner", version });
+  const sql = (text: string) => tests.databases.sql("app", text);
 
   it("brings back what 020 of the Meal Planner dropped, but for the rows, and says so", async () => {
-    await cp(example, folder.path, { recursive: true });
+    await cp(example, tests.folder.path, { recursive: true });
     await bring("19");
-    const client = await databases.admin("app");
+    const client = await tests.databases.admin("app");
     try {
       await seedMealPlanner(client, sizeTimes(0.01));
     } finally {
@@ -72,7 +57,7 @@ describe("a drafted reversal", function () {
   });
 
   it("is made from what was captured where the history cannot be run again", async () => {
-    await folder.write({
+    await tests.folder.write({
       "001_first.sql":
         "CREATE TABLE a (id serial PRIMARY KEY, b text DEFAULT 'x'); CREATE VIEW v AS SELECT b FROM a; INSERT INTO a VALUES (1)",
       "002_needs_rows.sql": "SELECT 1 / count(*) FROM a",
@@ -80,7 +65,7 @@ describe("a drafted reversal", function () {
     });
     await sql("SET ROLE app_owner; CREATE TABLE before_all (id int)");
     await bring("3");
-    await folder.write({ "001_first.sql": "CREATE TABLE a (id int)" });
+    await tests.folder.write({ "001_first.sql": "CREATE TABLE a (id int)" });
     await sql("UPDATE rollback.migration SET up = 'SELECT 1 / 0' WHERE version = '1'");
     const made = await draft("3");
     assert.equal(made.proven, true, made.text);
@@ -92,7 +77,7 @@ describe("a drafted reversal", function () {
   });
 
   it("says that it is not proven where the migrations lead elsewhere than when it was applied", async () => {
-    await folder.write({
+    await tests.folder.write({
       "001_a.sql": "CREATE TABLE a (id int, x int)",
       "002_b.sql": "ALTER TABLE a ADD COLUMN n int",
       "rollback/002_b.sql": "ALTER TABLE a DROP COLUMN n",
@@ -110,7 +95,7 @@ describe("a drafted reversal", function () {
   });
 
   it("is made for a file that nothing has applied yet", async () => {
-    await folder.write({
+    await tests.folder.write({
       "001_first.sql": "CREATE TABLE a (id int)",
       "002_more.sql": "ALTER TABLE a ADD COLUMN b int; UPDATE a SET id = 1",
     });
@@ -120,7 +105,7 @@ describe("a drafted reversal", function () {
   });
 
   it("is refused for a migration that changes rows only", async () => {
-    await folder.write({
+    await tests.folder.write({
       "001_first.sql": "CREATE TABLE a (id int)",
       "002_rows.sql": "INSERT INTO a VALUES (1)",
     });
@@ -211,7 +196,7 @@ describe("a drafted reversal", function () {
     ];
   for (const { layout, files, version, to } of inLayouts) {
     it(`goes where ${layout} looks for it, and is what is run`, async () => {
-      await folder.write(files);
+      await tests.folder.write(files);
       await bring(version, layout);
       const made = await draft(version, layout);
       const path = await writeDraft(at(layout), made);

@@ -6,10 +6,8 @@ import type { CarryOutOptions, SchemaResult } from "../../operations/migrations/
 import { capturedOf } from "../../operations/migrations/drafting/captured.ts";
 import { currentVersions } from "../../operations/migrations/observe.ts";
 import { isRefusal } from "../../settings/refusal.ts";
-import { databaseAt, migrationsFolder, testDatabases } from "../support/migrations.ts";
-import type { TestDatabases, TestFolder } from "../support/migrations.ts";
-import { startPostgres } from "../support/postgres.ts";
-import type { TestPostgres } from "../support/postgres.ts";
+import { migrationTests } from "../support/migration-tests.ts";
+import { databaseAt } from "../support/migrations.ts";
 
 const files = {
   "001_meals.sql":
@@ -26,20 +24,7 @@ const files = {
 
 describe("steps that cannot run in a transaction", function () {
   this.timeout(120_000);
-  let postgres: TestPostgres;
-  let databases: TestDatabases;
-  let folder: TestFolder;
-
-  before(async () => {
-    postgres = await startPostgres();
-    databases = await testDatabases(postgres);
-  });
-  after(() => postgres.remove());
-  beforeEach(async () => {
-    folder = await migrationsFolder(files);
-    await databases.create("app");
-  });
-  afterEach(() => folder.remove());
+  const tests = migrationTests({ files });
 
   function bring(
     version: string,
@@ -47,25 +32,26 @@ describe("steps that cannot run in a transaction", function () {
     indexBudgetMs = 15_000,
   ): Promise<SchemaResult> {
     const request = {
-      databases: [databaseAt("app", folder.path)],
+      databases: [databaseAt("app", tests.folder.path)],
       wanted: new Map([["app", version]]),
       release: "1.0",
       budgetMs: indexBudgetMs,
     };
-    return changeSchema(request, databases.open, options);
+    return changeSchema(request, tests.databases.open, options);
   }
   async function head(): Promise<string | undefined> {
-    return (await currentVersions(databases.open, [databaseAt("app", folder.path)])).get("app")?.head;
+    return (await currentVersions(tests.databases.open, [databaseAt("app", tests.folder.path)])).get("app")
+      ?.head;
   }
   async function states(): Promise<unknown[]> {
-    const rows = await databases.sql(
+    const rows = await tests.databases.sql(
       "app",
       "SELECT details ->> 'state' || ' ' || (details ->> 'done') AS s FROM rollback.event WHERE kind = 'boundary' ORDER BY id",
     );
     return rows.map((row) => row["s"]);
   }
   async function indexes(): Promise<unknown[]> {
-    const rows = await databases.sql(
+    const rows = await tests.databases.sql(
       "app",
       "SELECT c.relname || CASE WHEN i.indisvalid THEN '' ELSE ' invalid' END AS n FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = 'meals'::regclass AND NOT indisprimary ORDER BY 1",
     );
@@ -83,7 +69,7 @@ describe("steps that cannot run in a transaction", function () {
       down.archived.map(({ source, rows }) => [source, rows]),
       [["public.meals", 200]],
     );
-    const [ledger] = await databases.sql(
+    const [ledger] = await tests.databases.sql(
       "app",
       "SELECT class, fingerprint_before IS NOT NULL AS known, state FROM rollback.migration WHERE version = '2'",
     );
@@ -99,7 +85,7 @@ describe("steps that cannot run in a transaction", function () {
   });
 
   it("leaves CONCURRENTLY as it is where the plain form would take longer than the hold allows", async () => {
-    await folder.write({
+    await tests.folder.write({
       "005_index.sql": "CREATE INDEX CONCURRENTLY ON meals (course);",
       "rollback/005_x.sql": "DROP INDEX meals_course_idx;",
     });
@@ -113,7 +99,7 @@ describe("steps that cannot run in a transaction", function () {
   });
 
   it("goes on after the last statement that is done, with what is not done yet corrected", async () => {
-    await folder.write({
+    await tests.folder.write({
       "005_unique.sql":
         "SET work_mem = '8MB'; UPDATE meals SET name = 'same';\nVACUUM meals;\nCREATE UNIQUE INDEX CONCURRENTLY one_name ON meals (name);",
       "rollback/005_x.sql": "DROP INDEX CONCURRENTLY one_name;",
@@ -123,7 +109,7 @@ describe("steps that cannot run in a transaction", function () {
     assert.equal(await head(), "4");
     assert.deepEqual(await indexes(), ["by_name"], "the INVALID index is gone");
     await assert.rejects(bring("4"), (error) => isRefusal(error, "SCHEMA_BOUNDARY_OPEN"));
-    await folder.write({
+    await tests.folder.write({
       "005_unique.sql":
         "SET work_mem = '8MB'; UPDATE meals SET name = 'same';\nVACUUM meals;\nUPDATE meals SET name = id;\nCREATE UNIQUE INDEX CONCURRENTLY one_name ON meals (name);",
     });
@@ -134,7 +120,7 @@ describe("steps that cannot run in a transaction", function () {
   });
 
   it("finishes a partition that a DETACH CONCURRENTLY which was cut short has left half detached", async () => {
-    await folder.write({
+    await tests.folder.write({
       "005_parts.sql":
         "CREATE TABLE logs (id int) PARTITION BY RANGE (id); CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (1) TO (9);",
       "rollback/005_x.sql": "DROP TABLE logs;",
@@ -143,37 +129,37 @@ describe("steps that cannot run in a transaction", function () {
     });
     await bring("5");
     // A reader keeps the second half of it waiting; then its session is ended, as with a tool that is killed.
-    const reader = await databases.admin("app");
+    const reader = await tests.databases.admin("app");
     await reader.query("BEGIN; SELECT count(*) FROM logs");
-    const other = await databases.admin("app");
+    const other = await tests.databases.admin("app");
     const { rows } = await other.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
     const detach = assert.rejects(other.query("ALTER TABLE logs DETACH PARTITION logs_1 CONCURRENTLY"));
     const pending = "SELECT FROM pg_inherits WHERE inhdetachpending";
-    while ((await databases.sql("app", pending)).length === 0);
-    await databases.sql("app", `SELECT pg_terminate_backend(${rows[0]?.pid ?? 0})`);
+    while ((await tests.databases.sql("app", pending)).length === 0);
+    await tests.databases.sql("app", `SELECT pg_terminate_backend(${rows[0]?.pid ?? 0})`);
     await detach;
     await reader.query("COMMIT");
     await Promise.all([close(reader), close(other)]);
     await bring("6");
     const partitions = "SELECT FROM pg_inherits WHERE inhparent = 'logs'::regclass";
-    assert.deepEqual([await head(), await databases.sql("app", partitions)], ["6", []]);
+    assert.deepEqual([await head(), await tests.databases.sql("app", partitions)], ["6", []]);
     await bring("5");
-    assert.equal((await databases.sql("app", partitions)).length, 1);
+    assert.equal((await tests.databases.sql("app", partitions)).length, 1);
   });
 
   it("keeps the schema before a step without reversal for a draft, also when it is finished by a later run", async () => {
     const drop = "VACUUM meals;\nALTER TABLE meals DROP COLUMN name;\nCREATE TABLE plates (id int);\n";
-    await folder.write({ "005_drop.sql": `${drop}SELECT 1 / 0;` });
+    await tests.folder.write({ "005_drop.sql": `${drop}SELECT 1 / 0;` });
     await bring("4");
     await assert.rejects(bring("5"), (error) => isRefusal(error, "SCHEMA_BOUNDARY"));
-    await folder.write({ "005_drop.sql": drop });
+    await tests.folder.write({ "005_drop.sql": drop });
     await bring("5");
-    const admin = await databases.admin("app");
+    const admin = await tests.databases.admin("app");
     const captured = await capturedOf(admin, "5");
     await close(admin);
     assert.ok(captured?.objects.some(({ kind, base }) => kind === "column" && base === "name"));
     assert.ok(captured?.gone.some((key) => key.includes("plates")));
-    assert.deepEqual(await databases.sql("app", "SELECT FROM rollback.boundary"), []);
+    assert.deepEqual(await tests.databases.sql("app", "SELECT FROM rollback.boundary"), []);
   });
 
   it("goes on with the step that was cut short, and begins the next one of its kind at its own beginning", async () => {
@@ -189,24 +175,24 @@ describe("steps that cannot run in a transaction", function () {
     await assert.rejects(bring("4", { guard }), /SCHEMA_BOUNDARY.*after 3 of 3/s);
     await bring("4");
     assert.equal(await head(), "4");
-    assert.deepEqual(await databases.sql("app", "SELECT course FROM meals WHERE id = 1"), [
+    assert.deepEqual(await tests.databases.sql("app", "SELECT course FROM meals WHERE id = 1"), [
       { course: "side" },
     ]);
   });
 
   it("finds and removes the INVALID index that a killed run left, and gives the step up when it is not wanted", async () => {
-    await folder.write({
+    await tests.folder.write({
       "005_index.sql": "CREATE INDEX CONCURRENTLY IF NOT EXISTS slow ON meals (course);",
       "rollback/005_x.sql": "DROP INDEX CONCURRENTLY slow;",
     });
     await bring("4");
     // An old transaction keeps the index from becoming valid; then the session of the run is ended.
-    const reader = await databases.admin("app");
+    const reader = await tests.databases.admin("app");
     await reader.query("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM meals");
     const killed = assert.rejects(bring("5", {}, 0));
     const left = "SELECT FROM pg_index WHERE indexrelid = to_regclass('slow') AND NOT indisvalid";
-    while ((await databases.sql("app", left)).length === 0);
-    await databases.sql(
+    while ((await tests.databases.sql("app", left)).length === 0);
+    await tests.databases.sql(
       "app",
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%' AND pid <> pg_backend_pid()",
     );

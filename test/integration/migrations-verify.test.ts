@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { changeSchema } from "../../operations/migrations/change.ts";
 import { isRefusal } from "../../settings/refusal.ts";
-import { databaseAt, migrationsFolder, testDatabases } from "../support/migrations.ts";
-import type { TestDatabases } from "../support/migrations.ts";
-import { startPostgres } from "../support/postgres.ts";
-import type { TestPostgres } from "../support/postgres.ts";
+import { migrationTests } from "../support/migration-tests.ts";
+import { databaseAt, migrationsFolder } from "../support/migrations.ts";
 
 const plan = `%syntax-version=1.0.0
 %project=app
@@ -15,18 +13,10 @@ plates 2026-01-02T00:00:00Z A <a@example.org> # another
 
 describe("verify scripts of Sqitch", function () {
   this.timeout(60_000);
-  let postgres: TestPostgres;
-
-  let databases: TestDatabases;
-
-  before(async () => {
-    postgres = await startPostgres();
-    databases = await testDatabases(postgres);
-  });
-  after(() => postgres.remove());
+  const tests = migrationTests();
 
   it("run inside the transaction, leave nothing behind, and take everything back when they fail", async () => {
-    await databases.create("app");
+    await tests.databases.create("app");
     const folder = await migrationsFolder({
       "sqitch.plan": plan,
       "sqitch.conf": "[core]\n\tengine = pg\n",
@@ -45,13 +35,13 @@ describe("verify scripts of Sqitch", function () {
           wanted: new Map([["app", version]]),
           release: "1.0",
         },
-        databases.open,
+        tests.databases.open,
       );
     try {
       await bring("meals");
-      assert.deepEqual(await databases.sql("app", "SELECT * FROM meals"), []);
+      assert.deepEqual(await tests.databases.sql("app", "SELECT * FROM meals"), []);
       await assert.rejects(bring("plates"), (error) => isRefusal(error, "SCHEMA_STEP_FAILED"));
-      assert.deepEqual(await databases.sql("app", "SELECT to_regclass('plates') AS t"), [{ t: null }]);
+      assert.deepEqual(await tests.databases.sql("app", "SELECT to_regclass('plates') AS t"), [{ t: null }]);
       await folder.write({ "verify/plates.sql": "SELECT id FROM plates;" });
       await bring("plates");
     } finally {
@@ -60,7 +50,7 @@ describe("verify scripts of Sqitch", function () {
   });
 
   it("of the version gone back to runs after a reversal, as it was stored, and takes it back when it fails", async () => {
-    await databases.create("app");
+    await tests.databases.create("app");
     const folder = await migrationsFolder({
       "sqitch.plan": plan,
       "sqitch.conf": "[core]\n\tengine = pg\n",
@@ -79,11 +69,11 @@ describe("verify scripts of Sqitch", function () {
           wanted: new Map([["app", version]]),
           release: "1.0",
         },
-        databases.open,
+        tests.databases.open,
         { onDifference, warn: (text) => void warned.push(text) },
       );
     const rows = () =>
-      databases.sql("app", "SELECT id, to_regclass('plates') IS NOT NULL AS plates FROM meals");
+      tests.databases.sql("app", "SELECT id, to_regclass('plates') IS NOT NULL AS plates FROM meals");
     try {
       await bring("plates");
       // What was stored counts, whatever the file says by now.
@@ -101,7 +91,7 @@ describe("verify scripts of Sqitch", function () {
       assert.match(warned.join("\n"), /SCHEMA_NOT_VERIFIED: after reversing plates/);
       assert.deepEqual(await rows(), []);
       await bring("plates");
-      await databases.sql("app", "TRUNCATE meals; INSERT INTO meals VALUES (7), (8)");
+      await tests.databases.sql("app", "TRUNCATE meals; INSERT INTO meals VALUES (7), (8)");
       await bring("0");
     } finally {
       await folder.remove();

@@ -9,10 +9,8 @@ import { currentVersions } from "../../operations/migrations/observe.ts";
 import { observer, planSchemaChange } from "../../operations/migrations/schema-plan.ts";
 import { recoverPrepared } from "../../operations/migrations/two-phase.ts";
 import { isRefusal } from "../../settings/refusal.ts";
-import { databaseAt, migrationsFolder, testDatabases } from "../support/migrations.ts";
-import type { TestDatabases, TestFolder } from "../support/migrations.ts";
-import { startPostgres } from "../support/postgres.ts";
-import type { TestPostgres } from "../support/postgres.ts";
+import { migrationTests } from "../support/migration-tests.ts";
+import { databaseAt } from "../support/migrations.ts";
 
 const meals = {
   "001_meals.sql": "CREATE TABLE meals (id serial PRIMARY KEY, name text NOT NULL);",
@@ -27,40 +25,27 @@ const meals = {
 
 describe("changing schemas on a real server", function () {
   this.timeout(120_000);
-  let postgres: TestPostgres;
-  let databases: TestDatabases;
-  let folder: TestFolder;
-
-  before(async () => {
-    postgres = await startPostgres();
-    databases = await testDatabases(postgres);
-  });
-  after(() => postgres.remove());
-  beforeEach(async () => {
-    folder = await migrationsFolder(meals);
-    await databases.create("app");
-  });
-  afterEach(() => folder.remove());
+  const tests = migrationTests({ files: meals });
 
   function bring(to: Record<string, string>, options: CarryOutOptions = {}): Promise<SchemaResult> {
     const request = {
-      databases: Object.keys(to).map((name) => databaseAt(name, folder.path)),
+      databases: Object.keys(to).map((name) => databaseAt(name, tests.folder.path)),
       wanted: new Map(Object.entries(to)),
       release: "1.0",
     };
-    return changeSchema(request, databases.open, options);
+    return changeSchema(request, tests.databases.open, options);
   }
   async function head(database = "app"): Promise<string | undefined> {
-    const seen = await currentVersions(databases.open, [databaseAt(database, folder.path)]);
+    const seen = await currentVersions(tests.databases.open, [databaseAt(database, tests.folder.path)]);
     return seen.get(database)?.head;
   }
   async function count(table: string, database = "app"): Promise<number> {
-    const [row] = await databases.sql(database, `SELECT count(*)::int AS n FROM ${table}`);
+    const [row] = await tests.databases.sql(database, `SELECT count(*)::int AS n FROM ${table}`);
     assert.ok(typeof row?.["n"] === "number");
     return row["n"];
   }
   it("makes the tracking table before the first migration, which may speak of it as it does of any other", async () => {
-    await folder.write({
+    await tests.folder.write({
       "001_meals.sql": "CREATE TABLE meals AS SELECT count(*) AS applied FROM schema_migrations;",
     });
     await bring({ app: "1" });
@@ -72,7 +57,7 @@ describe("changing schemas on a real server", function () {
     const result = await bring({ app: "3" });
     assert.equal(result.steps, 3);
     assert.equal(await head(), "3");
-    const rows = await databases.sql(
+    const rows = await tests.databases.sql(
       "app",
       "SELECT version, down, release, applied_by, state, fingerprint_before <> fingerprint_after AS moved FROM rollback.migration ORDER BY id",
     );
@@ -84,7 +69,7 @@ describe("changing schemas on a real server", function () {
       state: "applied",
       moved: true,
     });
-    const owner = await databases.sql(
+    const owner = await tests.databases.sql(
       "app",
       "SELECT tableowner FROM pg_tables WHERE tablename IN ('meals', 'schema_migrations')",
     );
@@ -95,8 +80,11 @@ describe("changing schemas on a real server", function () {
 
   it("reverses with the stored SQL, although the files are gone or edited since", async () => {
     await bring({ app: "3" });
-    await databases.sql("app", "INSERT INTO meals (name, calories) VALUES ('soup', 120), ('bread', 250)");
-    await folder.write({
+    await tests.databases.sql(
+      "app",
+      "INSERT INTO meals (name, calories) VALUES ('soup', 120), ('bread', 250)",
+    );
+    await tests.folder.write({
       "003_logs.sql": undefined,
       "rollback/003_undo.sql": undefined,
       "rollback/002_undo.sql": "SELECT nonsense",
@@ -108,7 +96,7 @@ describe("changing schemas on a real server", function () {
       result.archived.map(({ source, how, rows }) => ({ source, how, rows })),
       [{ source: "public.meals", how: "drop", rows: 2 }],
     );
-    const kept = await databases.sql(
+    const kept = await tests.databases.sql(
       "app",
       `SELECT id, calories FROM rollback.${result.archived[0]?.name ?? ""} ORDER BY id`,
     );
@@ -119,7 +107,9 @@ describe("changing schemas on a real server", function () {
   });
 
   it("changes nothing when a step in the middle of a reversal fails, and names it", async () => {
-    await folder.write({ "rollback/002_undo.sql": "ALTER TABLE meals DROP COLUMN calories; SELECT 1/0;" });
+    await tests.folder.write({
+      "rollback/002_undo.sql": "ALTER TABLE meals DROP COLUMN calories; SELECT 1/0;",
+    });
     await bring({ app: "3" });
     await assert.rejects(bring({ app: "0" }), (error) => {
       assert.ok(isRefusal(error, "SCHEMA_STEP_FAILED"));
@@ -143,7 +133,7 @@ describe("changing schemas on a real server", function () {
   });
 
   it("takes over what another tool applied, and can take it back", async () => {
-    await databases.sql(
+    await tests.databases.sql(
       "app",
       `SET ROLE app_owner; CREATE TABLE schema_migrations (version int PRIMARY KEY, success boolean NOT NULL, installed_on timestamptz DEFAULT now());
        ${meals["001_meals.sql"]} INSERT INTO schema_migrations VALUES (1, true)`,
@@ -151,20 +141,20 @@ describe("changing schemas on a real server", function () {
     const result = await bring({ app: "1" });
     assert.deepEqual([result.steps, result.changed], [0, ["app"]]);
     assert.equal(await count("rollback.migration WHERE down = 'DROP TABLE meals;'"), 1);
-    await folder.write({ "001_meals.sql": undefined, "rollback/001_meals.sql": undefined });
+    await tests.folder.write({ "001_meals.sql": undefined, "rollback/001_meals.sql": undefined });
     await bring({ app: "0" });
     assert.equal(await count("pg_class WHERE relname = 'meals'"), 0);
   });
 
   it("refuses a schema that was changed by hand, and says what differs", async () => {
     await bring({ app: "3" });
-    await databases.sql("app", "ALTER TABLE meals ADD COLUMN by_hand int");
+    await tests.databases.sql("app", "ALTER TABLE meals ADD COLUMN by_hand int");
     await assert.rejects(bring({ app: "2" }), /SCHEMA_DRIFT.*\n.*left over: column public\.meals\.by_hand/s);
     assert.equal(await head(), "3");
   });
 
   it("rolls back when a reversal leaves another schema than before, and says what differs", async () => {
-    await folder.write({ "rollback/002_undo.sql": "DROP INDEX meals_calories;" });
+    await tests.folder.write({ "rollback/002_undo.sql": "DROP INDEX meals_calories;" });
     await bring({ app: "3" });
     await assert.rejects(
       bring({ app: "1" }),
@@ -178,7 +168,7 @@ describe("changing schemas on a real server", function () {
   });
 
   it("does not ask again about what an earlier reversal left", async () => {
-    await folder.write({
+    await tests.folder.write({
       "004_extra.sql": "CREATE TABLE extra (id int); CREATE SEQUENCE left_over;",
       "rollback/004_extra.sql": "DROP TABLE extra;",
     });
@@ -191,7 +181,7 @@ describe("changing schemas on a real server", function () {
   it("does not mind other lines and indentation in a function", async () => {
     const touch = (body: string) =>
       `CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$${body}$$;`;
-    await folder.write({
+    await tests.folder.write({
       "004_touch.sql": touch("\n  BEGIN\n    RETURN NEW;\n  END\n"),
       "rollback/004_touch.sql": "DROP FUNCTION touch();",
       "005_touch.sql": touch("BEGIN RETURN NULL; END"),
@@ -204,7 +194,7 @@ describe("changing schemas on a real server", function () {
   });
 
   it("does not mind another order of columns", async () => {
-    await folder.write({
+    await tests.folder.write({
       "004_drop.sql": "ALTER TABLE meals DROP COLUMN name;",
       "rollback/004_drop.sql":
         "ALTER TABLE meals ADD COLUMN name text NOT NULL DEFAULT ''; ALTER TABLE meals ALTER name DROP DEFAULT;",
@@ -215,20 +205,20 @@ describe("changing schemas on a real server", function () {
   });
 
   it("keeps rows that a reversal deletes or updates, also through foreign keys", async () => {
-    await folder.write({
+    await tests.folder.write({
       "004_seed.sql": "INSERT INTO meals (id, name, calories) VALUES (100, 'cake', 400);",
       "rollback/004_seed.sql":
         "UPDATE meals SET calories = 0 WHERE id = 1; DELETE FROM meals WHERE id = 100;",
     });
     await bring({ app: "4" });
-    await databases.sql(
+    await tests.databases.sql(
       "app",
       "INSERT INTO meals (name, calories) VALUES ('soup', 120), ('bread', 250); INSERT INTO logs VALUES (7, 100), (8, 1)",
     );
     const { archived } = await bring({ app: "3" });
     const kept = await Promise.all(
       archived.map(async ({ name, source, how }) => {
-        const rows = await databases.sql("app", `SELECT id FROM rollback.${name}`);
+        const rows = await tests.databases.sql("app", `SELECT id FROM rollback.${name}`);
         return `${how} ${source} ${rows.map((row) => String(row["id"])).join()}`;
       }),
     );
@@ -243,11 +233,11 @@ describe("changing schemas on a real server", function () {
   it("leaves the ledger out of the application's reach, and its events unchangeable", async () => {
     await bring({ app: "1" });
     await assert.rejects(
-      databases.sql("app", "SET ROLE app_owner; UPDATE rollback.migration SET down = 'x'"),
+      tests.databases.sql("app", "SET ROLE app_owner; UPDATE rollback.migration SET down = 'x'"),
       /permission denied/,
     );
-    await assert.rejects(databases.sql("app", "DELETE FROM rollback.event"), /append-only/);
-    const chain = await databases.sql(
+    await assert.rejects(tests.databases.sql("app", "DELETE FROM rollback.event"), /append-only/);
+    const chain = await tests.databases.sql(
       "app",
       "SELECT bool_and(hash = rollback.event_hash(e)) AS whole, count(*)::int AS n FROM rollback.event e",
     );
@@ -256,7 +246,7 @@ describe("changing schemas on a real server", function () {
 
   describe("beside others", () => {
     it("waits for another run, then refuses with who it is", async () => {
-      const holder = await databases.open("app");
+      const holder = await tests.databases.open("app");
       try {
         await holder.query("SELECT pg_advisory_lock(hashtext('rollback'), hashtext('schema'))");
         await assert.rejects(
@@ -281,7 +271,7 @@ describe("changing schemas on a real server", function () {
 
     it("tries again while a reader holds a table, and gets through when it goes", async () => {
       await bring({ app: "3" });
-      const reader = await databases.admin("app");
+      const reader = await tests.databases.admin("app");
       try {
         await reader.query("BEGIN; SELECT * FROM meals");
         const released = sleep(700).then(() => reader.query("COMMIT"));
@@ -296,8 +286,8 @@ describe("changing schemas on a real server", function () {
 
     it("gives up after its budget, naming the session that holds the table; nobody queued behind it for long", async () => {
       await bring({ app: "3" });
-      const reader = await databases.admin("app", { applicationName: "slow report" });
-      const innocent = await databases.admin("app");
+      const reader = await tests.databases.admin("app", { applicationName: "slow report" });
+      const innocent = await tests.databases.admin("app");
       let longest = 0;
       try {
         await reader.query("BEGIN; SELECT * FROM meals");
@@ -324,7 +314,7 @@ describe("changing schemas on a real server", function () {
     });
 
     it("leaves everything as it was when its connection is cut in the middle", async () => {
-      await folder.write({
+      await tests.folder.write({
         "rollback/002_undo.sql": "ALTER TABLE meals DROP COLUMN calories; SELECT pg_sleep(30);",
       });
       await bring({ app: "3" });
@@ -333,7 +323,7 @@ describe("changing schemas on a real server", function () {
       await until(() =>
         count("pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()"),
       );
-      await databases.sql(
+      await tests.databases.sql(
         "app",
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rollback_operator'",
       );
@@ -346,7 +336,7 @@ describe("changing schemas on a real server", function () {
     });
 
     it("ends the running statement when it is told to stop", async () => {
-      await folder.write({ "002_calories.sql": "SELECT pg_sleep(30);" });
+      await tests.folder.write({ "002_calories.sql": "SELECT pg_sleep(30);" });
       const abort = new AbortController();
       const attempt = bring({ app: "2" }, { signal: abort.signal });
       const ended = assert.rejects(attempt, /stopped by the test/);
@@ -365,21 +355,21 @@ describe("changing schemas on a real server", function () {
       join(import.meta.dirname, "../../examples/meal-planner/migrations/meal_planner"),
     );
     beforeEach(async () => {
-      await databases.create("meal_planner");
-      await databases.sql("meal_planner", "CREATE EXTENSION pg_trgm");
+      await tests.databases.create("meal_planner");
+      await tests.databases.sql("meal_planner", "CREATE EXTENSION pg_trgm");
     });
     const to = (version: string): Promise<SchemaResult> =>
       changeSchema(
         { databases: [example], wanted: new Map([["meal_planner", version]]), release: "1.2.1" },
-        databases.open,
+        tests.databases.open,
       );
     /** Every value of the column that 023 adds, as text, by key. */
     const plans = (from: string) =>
-      databases.sql("meal_planner", `SELECT id, recipe_json::text FROM ${from} ORDER BY id`);
+      tests.databases.sql("meal_planner", `SELECT id, recipe_json::text FROM ${from} ORDER BY id`);
 
     it("archives exactly what 023 held, row by row, and goes back to 020 in one transaction", async () => {
       await to("23");
-      const client = await databases.admin("meal_planner");
+      const client = await tests.databases.admin("meal_planner");
       try {
         await seedMealPlanner(client, sizeTimes(0.05));
         await client.query(
@@ -401,7 +391,7 @@ describe("changing schemas on a real server", function () {
     it("refuses to go back over 020, which has no reversal, before anything is touched", async () => {
       await to("23");
       await assert.rejects(to("19"), /SCHEMA_NO_REVERSAL: meal_planner 20 \(drop_recipes_simplified_table\)/);
-      const seen = await currentVersions(databases.open, [example]);
+      const seen = await currentVersions(tests.databases.open, [example]);
       assert.equal(seen.get("meal_planner")?.head, "23");
     });
 
@@ -413,9 +403,9 @@ describe("changing schemas on a real server", function () {
   });
 
   describe("over two databases", () => {
-    beforeEach(() => databases.create("other"));
+    beforeEach(() => tests.databases.create("other"));
     const kill = () =>
-      databases
+      tests.databases
         .sql(
           "app",
           "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rollback_operator'",
@@ -431,7 +421,7 @@ describe("changing schemas on a real server", function () {
     });
 
     it("changes neither when the second fails", async () => {
-      await folder.write({ "003_logs.sql": "SELECT 1 / (current_database() <> 'other')::int;" });
+      await tests.folder.write({ "003_logs.sql": "SELECT 1 / (current_database() <> 'other')::int;" });
       await assert.rejects(bring({ app: "3", other: "3" }), /SCHEMA_STEP_FAILED: other 3/);
       assert.deepEqual([await head(), await head("other")], [undefined, undefined]);
     });
@@ -441,13 +431,13 @@ describe("changing schemas on a real server", function () {
       await assert.rejects(bring({ app: "3", other: "2" }, killAt));
       assert.equal(await count("pg_prepared_xacts"), 1);
       const plan = planSchemaChange({
-        databases: [databaseAt("app", folder.path)],
+        databases: [databaseAt("app", tests.folder.path)],
         wanted: new Map([["app", "3"]]),
         release: "1.0",
-        observe: observer(databases.open),
+        observe: observer(tests.databases.open),
       });
       await assert.rejects(plan, /SCHEMA_UNFINISHED/);
-      const recovered = await recoverPrepared(databases.open, ["app", "other"]);
+      const recovered = await recoverPrepared(tests.databases.open, ["app", "other"]);
       assert.deepEqual(
         recovered.map(({ database, outcome }) => [database, outcome]),
         [["app", "rolled back"]],

@@ -5,10 +5,8 @@ import { changeSchema } from "../../operations/migrations/change.ts";
 import type { SchemaResult } from "../../operations/migrations/carry-out.ts";
 import { currentVersions } from "../../operations/migrations/observe.ts";
 import { observer, planSchemaChange } from "../../operations/migrations/schema-plan.ts";
-import { databaseAt, migrationsFolder, testDatabases } from "../support/migrations.ts";
-import type { TestDatabases, TestFolder } from "../support/migrations.ts";
-import { startPostgres } from "../support/postgres.ts";
-import type { TestPostgres } from "../support/postgres.ts";
+import { migrationTests } from "../support/migration-tests.ts";
+import { databaseAt } from "../support/migrations.ts";
 
 interface Hindrance {
   readonly code: string;
@@ -72,40 +70,27 @@ const hindrances: Readonly<Record<string, Hindrance>> = {
 
 describe("two databases that change together", function () {
   this.timeout(120_000);
-  let postgres: TestPostgres;
-  let databases: TestDatabases;
-  let folder: TestFolder;
-
-  before(async () => {
-    postgres = await startPostgres();
-    databases = await testDatabases(postgres);
-  });
-  after(() => postgres.remove());
-  beforeEach(async () => {
-    folder = await migrationsFolder({});
-    await databases.create("app");
-    await databases.create("other");
-  });
-  afterEach(() => folder.remove());
+  const tests = migrationTests({ databases: ["app", "other"] });
 
   const request = (names: readonly string[]) => ({
-    databases: names.map((name) => databaseAt(name, folder.path)),
+    databases: names.map((name) => databaseAt(name, tests.folder.path)),
     wanted: new Map(names.map((name) => [name, "1"])),
     release: "1.0",
   });
-  const both = (): Promise<SchemaResult> => changeSchema(request(["app", "other"]), databases.open);
-  const plan = () => planSchemaChange({ ...request(["app", "other"]), observe: observer(databases.open) });
+  const both = (): Promise<SchemaResult> => changeSchema(request(["app", "other"]), tests.databases.open);
+  const plan = () =>
+    planSchemaChange({ ...request(["app", "other"]), observe: observer(tests.databases.open) });
   async function heads(): Promise<(string | undefined)[]> {
-    const of = ["app", "other"].map((name) => databaseAt(name, folder.path));
-    const seen = await currentVersions(databases.open, of);
+    const of = ["app", "other"].map((name) => databaseAt(name, tests.folder.path));
+    const seen = await currentVersions(tests.databases.open, of);
     return of.map(({ name }) => seen.get(name)?.head);
   }
 
   for (const [what, { code, says, sql, before, names }] of Object.entries(hindrances)) {
     it(`are refused for ${what} in both, with a code of its own, and PostgreSQL would refuse it too`, async () => {
-      if (before !== undefined) for (const name of ["app", "other"]) await databases.sql(name, before);
-      await folder.write({ "001_m.sql": `${sql};` });
-      await assert.rejects(databases.sql("app", `BEGIN; ${sql}; PREPARE TRANSACTION 'x'`), says);
+      if (before !== undefined) for (const name of ["app", "other"]) await tests.databases.sql(name, before);
+      await tests.folder.write({ "001_m.sql": `${sql};` });
+      await assert.rejects(tests.databases.sql("app", `BEGIN; ${sql}; PREPARE TRANSACTION 'x'`), says);
       for (const attempt of [plan, both]) {
         await assert.rejects(attempt(), (error: Error) => {
           assert.match(error.message, new RegExp(`^refused ${code}: .*Nothing was stopped`, "s"));
@@ -118,23 +103,23 @@ describe("two databases that change together", function () {
   }
 
   it("may do it in one of them, which then commits last", async () => {
-    await databases.sql(
+    await tests.databases.sql(
       "other",
       hindrances["a trigger whose function calls one that notifies"]?.before ?? "",
     );
-    await databases.sql("app", "CREATE TABLE public.m (id int); GRANT ALL ON public.m TO PUBLIC");
-    await folder.write({ "001_m.sql": "INSERT INTO m VALUES (1);" });
+    await tests.databases.sql("app", "CREATE TABLE public.m (id int); GRANT ALL ON public.m TO PUBLIC");
+    await tests.folder.write({ "001_m.sql": "INSERT INTO m VALUES (1);" });
     assert.equal((await both()).steps, 2);
     assert.deepEqual(await heads(), ["1", "1"]);
   });
 
   it("are rolled back with the same code where nothing told beforehand", async () => {
     for (const name of ["app", "other"])
-      await databases.sql(
+      await tests.databases.sql(
         name,
         "CREATE FUNCTION public.f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'NOT' || 'IFY x'; END $$",
       );
-    await folder.write({ "001_m.sql": "SELECT public.f();" });
+    await tests.folder.write({ "001_m.sql": "SELECT public.f();" });
     await assert.rejects(
       both(),
       /SCHEMA_PREPARE_NOTIFY: the transaction of app cannot be prepared.*rolled back/s,
@@ -143,8 +128,8 @@ describe("two databases that change together", function () {
   });
 
   it("need room for the prepared transaction, which others may have taken", async () => {
-    await folder.write({ "001_m.sql": "SELECT 1;" });
-    const admin = await databases.admin("postgres");
+    await tests.folder.write({ "001_m.sql": "SELECT 1;" });
+    const admin = await tests.databases.admin("postgres");
     try {
       const most = await limitOf(admin);
       for (let number = 0; number < most; number += 1) await prepare(admin, number);
@@ -160,9 +145,9 @@ describe("two databases that change together", function () {
   });
 
   it("need max_prepared_transactions to be more than nothing", async () => {
-    await folder.write({ "001_m.sql": "SELECT 1;" });
-    await databases.sql("postgres", "ALTER SYSTEM SET max_prepared_transactions = 0");
-    await postgres.restart();
+    await tests.folder.write({ "001_m.sql": "SELECT 1;" });
+    await tests.databases.sql("postgres", "ALTER SYSTEM SET max_prepared_transactions = 0");
+    await tests.postgres.restart();
     await assert.rejects(plan(), /SCHEMA_TWO_PHASE_OFF: .*the server has 0/);
     assert.deepEqual(await heads(), [undefined, undefined]);
   });
