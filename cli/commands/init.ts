@@ -99,11 +99,11 @@ export function init(program: Command): void {
       const previous = await contentOf(place.file);
       if (options.write) await write(place, made, secrets, previous, options.force);
       if (options.json) {
-        const { config, bind, checks, happens } = made;
+        const { config, folders, checks, happens } = made;
         const names = [...secrets.keys()];
         console.log(
           JSON.stringify(
-            { file: place.file, written: options.write, config, secrets: names, bind, checks, happens },
+            { file: place.file, written: options.write, config, secrets: names, folders, checks, happens },
             undefined,
             2,
           ),
@@ -148,7 +148,7 @@ async function write(
       next: "Name another stack (--stack), or replace what is there (--force; its secrets of other names stay).",
     });
   }
-  if (made.bind !== undefined) await makeBindVolume(made.bind);
+  for (const folder of made.folders) await makeBindVolume(folder);
   for (const [name, value] of secrets) {
     // All passwords follow from it: one that is there has made some already.
     if (name === databaseSecret && secretNames(previous).includes(name)) continue;
@@ -168,13 +168,10 @@ function shown(place: StackPlace, made: Draft, secrets: readonly string[], writt
   return [
     head,
     list("Secrets, which Pulumi keeps encrypted under rollback:secrets:", [secrets.join(", ")]),
-    ...(made.bind === undefined
-      ? []
-      : [
-          list("A volume is laid over the folder that holds the data:", [
-            `${made.bind.volume} over ${made.bind.folder}`,
-          ]),
-        ]),
+    list(
+      "A volume is laid over each folder of this machine, whose files stay where they are:",
+      made.folders.map(({ volume, folder: under }) => `${volume} over ${under}`),
+    ),
     list("Please look at:", made.checks),
     list("What the first `pulumi up` does, and `pulumi preview` says beforehand:", made.happens),
     written ? "\nNext: pulumi preview, then pulumi up." : "\nNext: the same command with --write.",

@@ -1,6 +1,7 @@
 import type { ForeignContainer } from "../takeover/inspect.ts";
 import type { RunningService } from "./containers.ts";
 import { pathOf, probeHealth } from "./health.ts";
+import type { BoundFolder } from "./request.ts";
 
 /** What an image says of itself; a container that says otherwise was told to. */
 export interface ImageDefaults {
@@ -27,8 +28,9 @@ export interface Application {
   readonly user: string | undefined;
   /** Seconds. */
   readonly stopGrace: number | undefined;
-  /** Volumes by their path in the container. */
+  /** Volumes by their path in the container, those over folders of this machine included. */
   readonly volumes: ReadonlyMap<string, string>;
+  readonly folders: readonly BoundFolder[];
   readonly variables: ReadonlyMap<string, string>;
   readonly image: string;
   readonly imageId: string;
@@ -39,9 +41,10 @@ export async function readApplication(
   { service, containers }: RunningService,
   defaults: ImageDefaults,
   said: Said,
+  folders: readonly BoundFolder[],
 ): Promise<{ readonly application?: Application; readonly problems: readonly string[] }> {
   const [container] = containers;
-  const problems = unlike(service.name, container, defaults);
+  const problems = unlike(service.name, container, defaults, folders);
   const port = said.port ?? portOf(container);
   if (port === undefined) {
     return {
@@ -69,7 +72,11 @@ export async function readApplication(
       memory: container.memory === 0 ? undefined : Math.ceil(container.memory / 1024 ** 2),
       user: container.user === defaults.user ? undefined : container.user,
       stopGrace: container.stopTimeout === 10 ? undefined : container.stopTimeout,
-      volumes: volumesOf(container),
+      volumes: new Map([
+        ...volumesOf(container),
+        ...folders.map(({ destination, volume }) => [destination, volume] as const),
+      ]),
+      folders,
       variables: ownVariables(container, defaults),
       image: container.image,
       imageId: container.imageId,
@@ -104,7 +111,12 @@ export function ownVariables(
 }
 
 /** What a release's container cannot have, a sentence each. Pure. */
-export function unlike(name: string, container: ForeignContainer, defaults: ImageDefaults): string[] {
+export function unlike(
+  name: string,
+  container: ForeignContainer,
+  defaults: ImageDefaults,
+  folders: readonly BoundFolder[],
+): string[] {
   const out = `or leave ${name} to Compose (--without ${name})`;
   const same = (one: readonly string[], other: readonly string[]): boolean =>
     JSON.stringify(one) === JSON.stringify(other);
@@ -115,10 +127,13 @@ export function unlike(name: string, container: ForeignContainer, defaults: Imag
           `${name} runs ${JSON.stringify([...container.entrypoint, ...container.command].join(" "))} instead of what its image says: a release is an image, so make that the image's CMD, ${out}`,
         ]),
     ...container.mounts
-      .filter(({ type }) => type === "bind")
+      .filter(
+        ({ type, destination }) =>
+          type === "bind" && !folders.some((each) => each.destination === destination),
+      )
       .map(
-        ({ source, destination }) =>
-          `${name} has the folder ${source} at ${destination}, and a release's containers mount volumes only: put what is read into the image and what is written into a volume, ${out}`,
+        ({ source, destination, writable }) =>
+          `${name} has ${source} of this machine at ${destination}${writable ? "" : ", to read,"} and a release's containers mount volumes only, which a folder that is written can become: put what is read into the image, ${out}`,
       ),
   ];
 }

@@ -11,6 +11,7 @@ import {
 } from "./containers.ts";
 import { readApplication, type Application } from "./application.ts";
 import { translate, type Neighbour, type Translated } from "./environment.ts";
+import { foldersOf } from "./folders.ts";
 import { imageDefaults } from "./images.ts";
 import { readDatabase, type FoundDatabase } from "./databases.ts";
 import { lookAtProxy, type Fronted } from "./proxy.ts";
@@ -18,7 +19,8 @@ import type { Draft, InitRequest } from "./request.ts";
 import { readCache } from "./cache.ts";
 import { partOf } from "./draft-names.ts";
 import { readServer, type FoundServer } from "./server.ts";
-import { compile, type Findings, type FoundApplication } from "./compile.ts";
+import { compile } from "./compile.ts";
+import type { Findings, FoundApplication } from "./findings.ts";
 
 /**
  * Makes a stack configuration from compose files and from what runs of them; changes nothing. Everything that it does not
@@ -92,8 +94,10 @@ async function look(
   let secrets: ReadonlyMap<string, string> = new Map();
   for (const running of of("application")) {
     const { name } = running.service;
+    const [container] = running.containers;
+    const folders = await foldersOf(name, container, request);
     const said = { health: request.health.get(name), port: request.ports.get(name) };
-    const read = await readApplication(running, await imageDefaults(running.containers[0]), said);
+    const read = await readApplication(running, await imageDefaults(container), said, folders);
     problems.push(...read.problems);
     if (read.application === undefined) continue;
     const environment = translate(

@@ -21,6 +21,13 @@ export interface InitRequest {
   readonly clear: ReadonlyMap<string, string>;
 }
 
+/** A folder of this machine at a place in a container, and the volume that lies over it in the stack. */
+export interface BoundFolder {
+  readonly volume: string;
+  readonly folder: string;
+  readonly destination: string;
+}
+
 /** A stack configuration made from what runs, and what has to be said about it. */
 export interface Draft {
   /** Without `rollback:secrets`. */
@@ -29,8 +36,8 @@ export interface Draft {
   readonly secrets: ReadonlyMap<string, string>;
   /** Comments of the file by the key's path, its parts divided by spaces. */
   readonly comments: ReadonlyMap<string, string>;
-  /** A folder of this machine that the data lies in and that needs a volume over it; undefined: it is in a volume. */
-  readonly bind: { readonly volume: string; readonly folder: string } | undefined;
+  /** Folders of this machine that need a volume over them: that of the data, and those of services. */
+  readonly folders: readonly Pick<BoundFolder, "volume" | "folder">[];
   /** What a person should look at, a sentence each. */
   readonly checks: readonly string[];
   /** What the first `pulumi up` will do to what runs. */

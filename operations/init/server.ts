@@ -4,7 +4,7 @@ import type { Server } from "../database/connection.ts";
 import { dataFolderOf, foreignAccess, observeForeign, type ForeignServer } from "../takeover/foreign.ts";
 import { imageOffers, makeImage, unsuited } from "../takeover/suits.ts";
 import type { RunningService } from "./containers.ts";
-import type { Draft, InitRequest } from "./request.ts";
+import type { BoundFolder, InitRequest } from "./request.ts";
 
 /** The PostgreSQL server of a compose project. `access` holds a password. */
 export interface FoundServer {
@@ -12,7 +12,8 @@ export interface FoundServer {
   readonly access: Server;
   readonly facts: ForeignServer;
   readonly volume: string;
-  readonly bind: Draft["bind"];
+  /** Where the data lies in a folder of this machine. */
+  readonly bind: Pick<BoundFolder, "volume" | "folder"> | undefined;
   readonly port: { readonly port: number; readonly address: string } | undefined;
   readonly problems: readonly string[];
   readonly checks: readonly string[];

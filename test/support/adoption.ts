@@ -32,7 +32,8 @@ export async function beginAdoption(): Promise<Adoption> {
   const stack = await createStack();
   const remove = async (): Promise<void> => {
     await stack.cleanup();
-    await removeStack(stack.label, [`${stack.names.network}-dumps`]);
+    const volumes = ["dumps", "web-srv-uploads"].map((kind) => `${stack.names.network}-${kind}`);
+    await removeStack(stack.label, volumes);
     await compose.remove();
   };
   try {

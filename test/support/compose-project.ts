@@ -11,7 +11,7 @@ import { freePorts } from "./free-ports.ts";
 /** The Meal Planner as Compose would run it: PostgreSQL of another make, the service, Redis, and nginx in front. */
 export interface ComposeProject {
   readonly name: string;
-  /** Holds docker-compose.yml, .env, nginx.conf and gleam/migrations_pg. */
+  /** Holds docker-compose.yml, .env, nginx.conf, gleam/migrations_pg, and uploads/ with one file in it. */
   readonly folder: string;
   readonly volume: string;
   readonly containers: {
@@ -60,6 +60,7 @@ services:
   web:
     image: meal-planner:\${GLEAM_VERSION:?say which}
     extends: { service: base }
+    volumes: ["./uploads:/srv/uploads"]
   base:
     image: scratch
     profiles: [never]
@@ -140,6 +141,8 @@ export async function startComposeProject(): Promise<ComposeProject> {
     await writeFile(path.join(folder, "docker-compose.yml"), composeFile(name, port));
     await writeFile(path.join(folder, ".env"), `COMPOSE_PROJECT_NAME=${name}\nGLEAM_VERSION=v1.2.0\n`);
     await writeFile(path.join(folder, "nginx.conf"), nginxConf);
+    await mkdir(path.join(folder, "uploads"));
+    await writeFile(path.join(folder, "uploads/soup.jpg"), "soup");
     await docker(["tag", gatewayImage, nginx]);
     await docker(["tag", "rollback-redis:8", redis]);
     await docker(["network", "create", network]);
@@ -192,7 +195,8 @@ export async function startComposeProject(): Promise<ComposeProject> {
         "-e",
         "REDIS_URL=redis://cache:6379/0",
       ],
-      ...["-e", `API_KEY=${apiKey}`, "-e", "GREETING=costs ${5}", "meal-planner:v1.2.0"],
+      ...["-e", `API_KEY=${apiKey}`, "-e", "GREETING=costs ${5}"],
+      ...["-v", `${path.join(folder, "uploads")}:/srv/uploads`, "meal-planner:v1.2.0"],
     );
     await run(
       "nginx",

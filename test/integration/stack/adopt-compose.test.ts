@@ -25,6 +25,7 @@ describe("from a compose project to a stack", function () {
   };
   const configuration = async (): Promise<z.output<typeof file>> =>
     file.parse(parse(await readFile(stack.file, "utf8")));
+  const uploads = (): string => `${stack.names.network}-web-srv-uploads`;
   const all = (): string[] => Object.values(compose.containers).sort();
 
   before(async () => {
@@ -42,6 +43,7 @@ describe("from a compose project to a stack", function () {
     assert.match(shown, /REDIS_URL: \$\{caches\.cache\.url\}\/0/);
     assert.match(shown, /stops .*-nginx-1, .*-web-1, .*-cache-1, .*-db-1/);
     assert.match(shown, /meal of .* can still log in as superuser/);
+    assert.match(shown, new RegExp(`${uploads()} over ${compose.folder}/uploads`));
     for (const secret of [compose.password, compose.apiKey]) assert.ok(!shown.includes(secret), shown);
     assert.equal(await readFile(stack.file, "utf8"), before);
     assert.deepEqual(await running(), all());
@@ -66,6 +68,7 @@ describe("from a compose project to a stack", function () {
           GREETING: "costs $${5}",
           REDIS_URL: "${caches.cache.url}/0",
         },
+        volumes: { "/srv/uploads": uploads() },
       },
     });
     const cluster = config["rollback:cluster"] ?? {};
@@ -112,6 +115,8 @@ describe("from a compose project to a stack", function () {
     assert.match(output, /objects belong to meal_planner_owner from now on/);
     assert.deepEqual(await running(), []);
     assert.deepEqual(await ask("/api/logs"), { status: 200, release: "1.2.0" });
+    const web = (await stack.containers()).find(({ labels }) => labels["rollback.service"] === "web");
+    assert.equal(await docker(["exec", web?.name ?? "", "cat", "/srv/uploads/soup.jpg"]), "soup");
   });
 
   it("has every row, on the volume that had them, under the owner role", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { portOf, unlike, volumesOf } from "../../../operations/init/application.ts";
+import { foldersOf } from "../../../operations/init/folders.ts";
 import { beginningsOf } from "../../../operations/init/cache.ts";
 import { containersOf, roleOf } from "../../../operations/init/containers.ts";
 import { partOf } from "../../../operations/init/draft-names.ts";
@@ -92,12 +93,35 @@ describe("what runs of a compose project", () => {
       writable: true,
     };
     const mounts = [mount, { ...mount, destination: "/cache", volume: "0a".repeat(32) }];
-    assert.deepEqual(unlike("web", container({ mounts }), defaults), []);
+    assert.deepEqual(unlike("web", container({ mounts }), defaults, []), []);
     assert.deepEqual([...volumesOf({ mounts })], [["/srv/uploads", "uploads"]]);
     const folder = { ...mount, type: "bind", volume: undefined };
-    const problems = unlike("web", container({ command: ["work"], mounts: [folder] }), defaults);
+    const problems = unlike("web", container({ command: ["work"], mounts: [folder] }), defaults, []);
     assert.match(problems[0] ?? "", /runs "work" instead of what its image says/);
-    assert.match(problems[1] ?? "", /has the folder \/x at \/srv\/uploads/);
+    assert.match(problems[1] ?? "", /has \/x of this machine at \/srv\/uploads/);
+  });
+
+  it("keeps a folder of the machine that it writes to, under a volume, and no file or folder that it reads", async () => {
+    const here = import.meta.dirname;
+    const bind = {
+      type: "bind",
+      volume: undefined,
+      source: here,
+      destination: "/srv/up loads",
+      writable: true,
+    };
+    const mounts = [
+      bind,
+      { ...bind, destination: "/config", writable: false },
+      { ...bind, source: import.meta.filename, destination: "/settings.json" },
+      { ...bind, source: "/not/on/this/machine", destination: "/elsewhere" },
+    ];
+    const folders = await foldersOf("web", { mounts }, { project: "shop", stack: "prod" });
+    assert.deepEqual(folders, [
+      { volume: "shop-prod-web-srv-up-loads", folder: here, destination: "/srv/up loads" },
+    ]);
+    const defaults = { environment: new Map<string, string>(), command: ["serve"], entrypoint: [], user: "" };
+    assert.equal(unlike("web", container({ mounts }), defaults, folders).length, 3);
   });
 
   it("tells its health by the path of its check", () => {
