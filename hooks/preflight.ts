@@ -13,6 +13,7 @@ import { checkLive } from "../operations/plan/live.ts";
 import { instanceName, removeInstance } from "../operations/recovery/instance.ts";
 import { checkMove, describeMove } from "../operations/recovery/move.ts";
 import { refuseOtherSchema } from "../operations/takeover/describe.ts";
+import { refuseStoppedUpstreams } from "../operations/takeover/upstreams.ts";
 import { leaveFront, tryFront } from "../operations/traffic/front.ts";
 import { operatorRole } from "../settings/names.ts";
 import { claim, claimRouter } from "./claim.ts";
@@ -39,7 +40,10 @@ async function check({ context, say }: EffectRun): Promise<void> {
   if (world.move !== undefined) for (const line of describeMove(world.move)) say(line);
   checkBeforeAnything(settings, world, desired);
   await checkUnits(context);
-  if (world.takeover !== undefined) refuseOtherSchema(desired.schema, world.takeover);
+  if (world.takeover !== undefined) {
+    refuseOtherSchema(desired.schema, world.takeover);
+    await refuseStoppedUpstreams(settings, world.takeover);
+  }
   const missing = missingCapacity(settings, world, desired);
   checkCapacity(settings, missing);
   for (const line of describeCapacity(missing)) say(`fewer containers than now: ${line}`);

@@ -5,6 +5,7 @@ import type { Application } from "./application.ts";
 import type { ComposeProject } from "./compose.ts";
 import { partOf } from "./draft-names.ts";
 import type { Findings, FoundApplication, Listener } from "./findings.ts";
+import { stays } from "./proxy.ts";
 import type { Draft, InitRequest } from "./request.ts";
 import type { FoundServer } from "./server.ts";
 import { checksOf, commentsOf, happens } from "./say.ts";
@@ -59,10 +60,11 @@ export function compile(request: InitRequest, compose: ComposeProject, findings:
             ]),
           ),
         }),
+    ...gatewayOf(request, proxies),
     "rollback:takeover": {
       server: server.container,
       containers: [
-        ...proxies.map(({ container }) => container),
+        ...proxies.filter(({ fronted }) => !stays(fronted)).map(({ container }) => container),
         ...applications.flatMap(({ running }) => running.containers.map(({ name }) => name)),
         ...caches.map(({ container }) => container),
       ],
@@ -93,6 +95,22 @@ function imageOf({ image, imageId }: Application): { image: string; digest: stri
   return { image: image.split("@")[0] ?? image, digest: imageId };
 }
 
+/** An nginx that does what the gateway does not stays in front of it. */
+function gatewayOf(
+  { home }: Pick<InitRequest, "home">,
+  proxies: Findings["proxies"],
+): Record<string, Record<string, unknown>> {
+  const kept = proxies.find(({ fronted }) => stays(fronted));
+  if (kept?.fronted.front === undefined) return {};
+  const { folder, network } = kept.fronted.front;
+  const existing = {
+    folder: relative(home, folder),
+    reload: ["docker", "exec", kept.container, "nginx", "-s", "reload"],
+    container: { name: kept.container, network },
+  };
+  return { "rollback:gateway": { existing } };
+}
+
 /** Where the gateway listens for each service: where its container did, or the proxy in front of it. */
 function publicListeners(
   request: InitRequest,
@@ -107,6 +125,17 @@ function publicListeners(
     const [listener] = fronted.published;
     if (service !== undefined && listener !== undefined && fronted.services.length === 1)
       found.set(service, { port: listener.port, address: listener.address });
+  }
+  for (const { fronted } of proxies.filter((each) => stays(each.fronted))) {
+    const taken = new Set(fronted.published.map(({ inner }) => inner));
+    for (const { name, running, application } of applications) {
+      if (!fronted.services.includes(name)) continue;
+      // Within the proxy's container: where its own listeners are not.
+      let port = request.public.get(running.service.name) ?? application.port;
+      while (taken.has(port)) port += 1;
+      taken.add(port);
+      found.set(running.service.name, { port, address: "127.0.0.1" });
+    }
   }
   for (const [service, port] of request.public)
     found.set(service, { port, address: found.get(service)?.address ?? "127.0.0.1" });

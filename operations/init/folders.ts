@@ -32,7 +32,8 @@ function volumeOver(
   return stackNames(request).volume(`${partOf(service)}-${place}`);
 }
 
-async function isFolder(source: string): Promise<boolean> {
+/** Whether this machine has such a folder. */
+export async function isFolder(source: string): Promise<boolean> {
   try {
     return (await stat(source)).isDirectory();
   } catch {

@@ -26,9 +26,9 @@ export interface Adoption {
   remove(): Promise<void>;
 }
 
-export async function beginAdoption(): Promise<Adoption> {
+export async function beginAdoption(options: { readonly routes?: boolean } = {}): Promise<Adoption> {
   const [server = 0] = await freePorts(1);
-  const compose = await startComposeProject();
+  const compose = await startComposeProject(options);
   const stack = await createStack();
   const remove = async (): Promise<void> => {
     await stack.cleanup();

@@ -19,6 +19,8 @@ export interface ComposeProject {
     readonly web: string;
     readonly cache: string;
     readonly nginx: string;
+    /** Only where nginx routes. */
+    readonly api?: string;
   };
   /** Of the superuser `meal`. */
   readonly password: string;
@@ -51,7 +53,7 @@ exec postgres -k /tmp/socket -c work_mem=8MB -c max_connections=60
 END
 exec setpriv --reuid=70 --regid=70 --clear-groups sh /tmp/start`;
 
-const composeFile = (name: string, port: number): string => `# The Meal Planner
+const composeFile = (name: string, port: number, routes: boolean): string => `# The Meal Planner
 services:
   db:
     image: \${POSTGRES_IMAGE:-postgres:17-alpine}
@@ -70,7 +72,7 @@ services:
     image: nginx:latest
     ports: ["${port}:80"]
     volumes: ["./nginx.conf:/etc/nginx/nginx.conf:ro"]
-  adminer:
+${routes ? "  api: { image: meal-planner:v1.2.0 }\n" : ""}  adminer:
     image: adminer
     profiles: [debug]
 volumes:
@@ -84,8 +86,14 @@ http {
 }
 `;
 
-/** Starts it, with release 1.2.0 on schema 20. Needs the images of the stack and of the example. */
-export async function startComposeProject(): Promise<ComposeProject> {
+/** For an nginx that routes by path, in a folder of its own. */
+export const routedSite = (web: string, api: string): string =>
+  `server { listen 80; location / { proxy_pass http://${web}; } location /other/ { proxy_pass http://${api}/; } }\n`;
+const routingConf = "events {}\nhttp { include /etc/nginx/conf.d/*.conf; }\n";
+
+/** Starts it, with release 1.2.0 on schema 20. Needs the images of the stack and of the example. `routes`: with
+ * a second service, and an nginx that tells the two apart by path. */
+export async function startComposeProject({ routes = false } = {}): Promise<ComposeProject> {
   const name = `rbtc${randomBytes(3).toString("hex")}`;
   const folder = await mkdtemp(path.join(tmpdir(), "rollback-compose-"));
   const network = `${name}_default`;
@@ -98,6 +106,7 @@ export async function startComposeProject(): Promise<ComposeProject> {
     web: `${name}-web-1`,
     cache: `${name}-cache-1`,
     nginx: `${name}-nginx-1`,
+    ...(routes ? { api: `${name}-api-1` } : {}),
   };
   // As Docker would find a pulled one under these names; the tags are this project's own.
   const nginx = `${name}/nginx:1`;
@@ -118,9 +127,9 @@ export async function startComposeProject(): Promise<ComposeProject> {
     await docker(["rmi", nginx, redis]);
     await rm(folder, { recursive: true, force: true });
   };
-  const run = (service: keyof typeof containers, ...rest: readonly string[]): Promise<string> =>
+  const run = (service: keyof ComposeProject["containers"], ...rest: readonly string[]): Promise<string> =>
     docker([
-      ...["run", "-d", "--name", containers[service], "--restart", "always"],
+      ...["run", "-d", "--name", `${name}-${service}-1`, "--restart", "always"],
       ...[
         "--label",
         `com.docker.compose.project=${name}`,
@@ -138,9 +147,11 @@ export async function startComposeProject(): Promise<ComposeProject> {
         recursive: true,
       },
     );
-    await writeFile(path.join(folder, "docker-compose.yml"), composeFile(name, port));
+    await writeFile(path.join(folder, "docker-compose.yml"), composeFile(name, port, routes));
     await writeFile(path.join(folder, ".env"), `COMPOSE_PROJECT_NAME=${name}\nGLEAM_VERSION=v1.2.0\n`);
-    await writeFile(path.join(folder, "nginx.conf"), nginxConf);
+    await writeFile(path.join(folder, "nginx.conf"), routes ? routingConf : nginxConf);
+    await mkdir(path.join(folder, "conf.d"));
+    await writeFile(path.join(folder, "conf.d/site.conf"), routedSite("web:8080", "api:8090"));
     await mkdir(path.join(folder, "uploads"));
     await writeFile(path.join(folder, "uploads/soup.jpg"), "soup");
     await docker(["tag", gatewayImage, nginx]);
@@ -187,21 +198,18 @@ export async function startComposeProject(): Promise<ComposeProject> {
       ].join(";\n"),
     );
     await run("cache", redis);
-    await run(
-      "web",
-      ...[
-        "-e",
-        `DATABASE_URL=postgres://meal:${password}@db:5432/meal_planner`,
-        "-e",
-        "REDIS_URL=redis://cache:6379/0",
-      ],
-      ...["-e", `API_KEY=${apiKey}`, "-e", "GREETING=costs ${5}"],
-      ...["-v", `${path.join(folder, "uploads")}:/srv/uploads`, "meal-planner:v1.2.0"],
-    );
+    const access = [
+      ...["-e", `DATABASE_URL=postgres://meal:${password}@db:5432/meal_planner`],
+      ...["-e", "REDIS_URL=redis://cache:6379/0", "-e", `API_KEY=${apiKey}`, "-e", "GREETING=costs ${5}"],
+    ];
+    const uploads = `${path.join(folder, "uploads")}:/srv/uploads`;
+    await run("web", ...access, "-v", uploads, "meal-planner:v1.2.0");
+    if (routes) await run("api", ...access, "-e", "PORT=8090", "meal-planner:v1.2.0");
     await run(
       "nginx",
       ...["-p", `127.0.0.1:${port}:80`, "--user", "0", "--entrypoint", "nginx"],
-      ...["-v", `${path.join(folder, "nginx.conf")}:/etc/nginx/nginx.conf:ro`, nginx, "-g", "daemon off;"],
+      ...["-v", `${path.join(folder, "nginx.conf")}:/etc/nginx/nginx.conf:ro`],
+      ...["-v", `${path.join(folder, "conf.d")}:/etc/nginx/conf.d`, nginx, "-g", "daemon off;"],
     );
     await until(async () => {
       const answer = await fetch(`http://127.0.0.1:${port}/health`);

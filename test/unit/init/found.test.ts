@@ -7,7 +7,7 @@ import { containersOf, roleOf } from "../../../operations/init/containers.ts";
 import { partOf } from "../../../operations/init/draft-names.ts";
 import { pathOf } from "../../../operations/init/health.ts";
 import { choose } from "../../../operations/init/migrations.ts";
-import { frontedBy } from "../../../operations/init/proxy.ts";
+import { frontedBy, includes, stays } from "../../../operations/init/proxy.ts";
 import { hasConfiguration, renderStackFile, secretNames } from "../../../operations/init/render.ts";
 import { serverSettings } from "../../../operations/init/server-settings.ts";
 import type { ForeignContainer } from "../../../operations/takeover/inspect.ts";
@@ -143,6 +143,24 @@ describe("what runs of a compose project", () => {
       "api",
     ]);
     assert.equal(frontedBy("ssl_certificate /a.pem;", [], services).tls, true);
+  });
+
+  it("is behind an nginx that stays where that does more than a gateway, and can be given a file", () => {
+    const fronted = {
+      services: ["web"],
+      published: [],
+      tls: false,
+      front: { folder: "/edge", network: "app" },
+    };
+    assert.equal(stays(fronted), false);
+    assert.equal(stays({ ...fronted, tls: true }), true);
+    assert.equal(stays({ ...fronted, services: ["web", "api"] }), true);
+    assert.equal(stays({ ...fronted, tls: true, front: undefined }), false);
+    assert.equal(stays({ ...fronted, tls: true, services: [] }), false);
+    for (const line of ["include /etc/nginx/conf.d/*.conf;", "include conf.d/*;"])
+      assert.equal(includes(line, "/etc/nginx/conf.d"), true, line);
+    for (const line of ["# include conf.d/*;", "include conf.d/one.conf;", "include /etc/nginx/more/*.conf;"])
+      assert.equal(includes(line, "/etc/nginx/conf.d"), false, line);
   });
 
   it("gets names that a stack takes", () => {
