@@ -1,85 +1,33 @@
 import assert from "node:assert/strict";
-import type { ReleaseName } from "../../../examples/meal-planner/catalogue.ts";
-import type { StackOptions } from "../../../examples/meal-planner/stack.ts";
 import { HostFailure, runScript } from "../../../operations/native/host.ts";
 import { isRefusal } from "../../../settings/refusal.ts";
 import { askStack, schemaVersions } from "../../support/stack-checks.ts";
 import { killedAt } from "../../support/kill-trials.ts";
+import { startNativeStack, type NativeStack } from "../../support/native-stack.ts";
 import { changedResources } from "../../support/stack-events.ts";
 import { assertUnharmed, underLoad } from "../../support/stack-load.ts";
-import { createStack, type Config, type ScratchStack } from "../../support/stack.ts";
-import { startSystemd, type SystemdMachine } from "../../support/systemd.ts";
+import type { ScratchStack } from "../../support/stack.ts";
+import type { SystemdMachine } from "../../support/systemd.ts";
 
 describe("a service that is a systemd unit on another host", function () {
   this.timeout(300_000);
+  let native: NativeStack | undefined;
   let stack: ScratchStack;
   let machine: SystemdMachine;
-  const unit = (release: string): string => `meal-planner-api@${release}.service`;
-  const show = (release: string, property: string): Promise<string> =>
-    machine.run("systemctl", "show", "--value", "-p", property, unit(release));
+  let show: NativeStack["show"];
+  let current: NativeStack["current"];
+  let configure: NativeStack["configure"];
 
   before(async function () {
-    const started = await startSystemd();
+    const started = await startNativeStack();
     if (typeof started === "string") {
       console.log(`    ${started}`);
       return this.skip();
     }
-    machine = started;
-    cleaning.push(() => machine.remove());
-    stack = await createStack();
-    cleaning.push(() => stack.cleanup());
+    native = started;
+    ({ stack, machine, show, current, configure } = started);
   });
-  const cleaning: (() => Promise<void>)[] = [];
-  after(async () => {
-    for (const clean of cleaning.reverse()) await clean();
-  });
-
-  type Entries = Record<string, Record<string, unknown>>;
-  /** The stack's file with the planner as a unit; `flag` is the Mealie flag of 1.2.0. */
-  const configure = (
-    live: string | StackOptions["live"],
-    releases: readonly ReleaseName[],
-    flag = "false",
-  ): Promise<void> =>
-    stack.configure(
-      { live: typeof live === "string" ? { [live]: 100 } : live, releases },
-      (config): Config => {
-        const catalogue = config["rollback:releases"] as Record<string, { services: Entries }>;
-        const services = config["rollback:services"] as Entries;
-        const planner = services["meal-planner"] ?? {};
-        const env = Object.entries(planner["env"] ?? {}).filter(([name]) => name !== "REDIS_URL");
-        // Names of the stack mean nothing there; the machine of the test shares this one's loopback.
-        const mealie = { MEALIE_URL: `http://127.0.0.1:${stack.ports.mealie}` };
-        const directory = "/opt/meal-planner";
-        return {
-          ...config,
-          "rollback:cluster": { ...(config["rollback:cluster"] as object), address: "0.0.0.0" },
-          "rollback:services": {
-            ...services,
-            "meal-planner": {
-              ...planner,
-              env: { ...Object.fromEntries(env), ...mealie },
-              native: { unit: "meal-planner-api@.service", directory, host: machine.host },
-            },
-          },
-          "rollback:releases": Object.fromEntries(
-            Object.entries(catalogue).map(([release, entry]) => [
-              release,
-              {
-                ...entry,
-                services: {
-                  ...entry.services,
-                  "meal-planner": {
-                    port: machine.ports[release === "1.2.0" ? 0 : release === "1.2.3" ? 2 : 1],
-                    flags: { FEATURE_MEALIE_ENABLED: release === "1.2.0" ? flag : "true" },
-                  },
-                },
-              },
-            ]),
-          ),
-        };
-      },
-    );
+  after(() => native?.remove());
 
   it("is started from its folder, with its environment, and gets the traffic", async () => {
     await configure("1.2.0", ["1.2.0"]);
@@ -89,10 +37,7 @@ describe("a service that is a systemd unit on another host", function () {
       [await show("1.2.0", "ActiveState"), await show("1.2.0", "UnitFileState")],
       ["active", "enabled"],
     );
-    assert.equal(
-      await machine.run("readlink", "/opt/meal-planner/current"),
-      "/opt/meal-planner/releases/1.2.0",
-    );
+    assert.equal(await current(), "1.2.0");
     assert.equal(await machine.run("stat", "-c", "%a %U", "/opt/meal-planner/env/1.2.0.env"), "600 root");
     const services = (await stack.containers()).filter(({ labels }) => labels["rollback.part"] === "service");
     assert.deepEqual(
@@ -110,10 +55,7 @@ describe("a service that is a systemd unit on another host", function () {
       [await show("1.2.0", "ActiveState"), await show("1.2.0", "UnitFileState")],
       ["inactive", "disabled"],
     );
-    assert.equal(
-      await machine.run("readlink", "/opt/meal-planner/current"),
-      "/opt/meal-planner/releases/1.2.1",
-    );
+    assert.equal(await current(), "1.2.1");
   });
 
   it("shares the requests with a canary, which is a second unit of the template", async () => {
@@ -128,10 +70,7 @@ describe("a service that is a systemd unit on another host", function () {
     const { "1.2.1": most = 0, "1.2.3": few = 0 } = counts;
     assert.ok(most + few === 100 && few >= 10 && few <= 30, JSON.stringify(counts));
     assert.equal(await show("1.2.1", "MainPID"), pid);
-    assert.equal(
-      await machine.run("readlink", "/opt/meal-planner/current"),
-      "/opt/meal-planner/releases/1.2.1",
-    );
+    assert.equal(await current(), "1.2.1");
   });
 
   it("comes back with its schema, also when the engine dies while it is being started", async () => {
@@ -161,7 +100,7 @@ describe("a service that is a systemd unit on another host", function () {
   });
 
   it("is started again by the next up after it was stopped by hand", async () => {
-    await machine.run("systemctl", "stop", unit("1.2.0"));
+    await machine.run("systemctl", "stop", "meal-planner-api@1.2.0.service");
     const { output } = await stack.up();
     assert.match(output, /healthy: 1\.2\.0/);
     assert.equal((await askStack(stack, "/api/logs")).release, "1.2.0");
