@@ -11,7 +11,6 @@ const instants: readonly (readonly [string, Instant])[] = [
   ["when it is paused at its target", at(lineOf("backup", /^replayed/))],
   ["when roles are closed", at(lineOf("fence", /closed in the database/))],
   ["when the recovery's own step begins", at(stepOf("recovery"))],
-  ["when the volume's server starts anew", at(lineOf("recovery", /^starting a server/))],
   ["while it opens the new timeline", at(lineOf("recovery", /^opening a new timeline/))],
   ["when the new timeline is open", at(lineOf("recovery", /^timeline \d+: roles/))],
   ["while it hands the volume over", at(lineOf("recovery", /^handing the volume over/))],
