@@ -36,12 +36,14 @@ const room =
 const gateway = new Gateway("gateway", { hooks, network: net, flags, after: [room] });
 // An nginx of the user's gets the stack's file once there is a door that it can pass requests on to.
 const reachable =
-  context.front === undefined ? gateway.parts : effect(hooks, "front", { dependsOn: gateway.parts });
-const flagged = effect(hooks, "flags", { dependsOn: reachable });
+  context.front === undefined ? gateway.parts : [effect(hooks, "front", { dependsOn: gateway.parts })];
 
 // A server that keeps running is brought up to date before anybody waits; one that has to stop is fenced first.
-const backup = effect(hooks, "backup", { dependsOn: preflight });
 const running = context.change.serverStops.length === 0 ? databaseServer(hooks, net, [room]) : undefined;
+// The engine makes a server again that a killed run left behind: whoever asks it comes afterwards.
+const there = running?.cluster.server ?? [];
+const flagged = effect(hooks, "flags", { dependsOn: [...reachable, ...there] });
+const backup = effect(hooks, "backup", { dependsOn: [preflight, ...there] });
 const prepared = [
   backup,
   flagged,

@@ -29,12 +29,18 @@ export async function schemaPlan(context: PlanQuestion): Promise<SchemaPlan> {
     release: heaviest(context),
     observe: observer(adminConnections(context)),
     budgetMs: lockBudget(settings),
+    onDrift: onDrift(settings),
     limits: {
       archiveMs: settings.safety.archive,
       opaque: settings.safety.opaque,
       allow: { archive: "rollback:safety: { archive: 10m }", opaque: "rollback:safety: { opaque: accept }" },
     },
   });
+}
+
+/** Who takes a difference that a reversal leaves also takes one that was there before it. */
+export function onDrift({ safety }: Settings): "refuse" | "note" {
+  return safety.onDifference === "warn" ? "note" : "refuse";
 }
 
 /** The release that the ledger names for what a run applies. */

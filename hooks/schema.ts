@@ -15,7 +15,7 @@ import { rolePassword, scramVerifier } from "../settings/secrets.ts";
 import { claim } from "./claim.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition } from "./effect.ts";
-import { heaviest, lockBudget } from "./schema-plan.ts";
+import { heaviest, lockBudget, onDrift } from "./schema-plan.ts";
 
 /** Milliseconds of one statement where nobody is held: what was reckoned to be short and is not must end, too. */
 const liveStatement = 2_000;
@@ -36,6 +36,7 @@ export const schema: EffectDefinition = {
         wanted: desired.schema,
         release: heaviest(context),
         budgetMs: lockBudget(settings),
+        onDrift: onDrift(settings),
       },
       open,
       {

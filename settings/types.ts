@@ -314,7 +314,10 @@ export interface Safety {
   /** How long a new state is watched before it counts as proven, milliseconds (default 60 s; 0: not at all). */
   readonly bake: number;
   readonly onBadBake: "fail" | "warn";
-  /** What happens to a reversal that leaves another schema than the one before its migrations. */
+  /**
+   * What happens to a reversal that leaves another schema than the one before its migrations, and to a change of a schema
+   * that was changed by hand.
+   */
   readonly onDifference: "refuse" | "warn";
   /** What happens when a release would take traffic with fewer containers than what has it now (default refuse). */
   readonly capacity: "refuse" | "warn";

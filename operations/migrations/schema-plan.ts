@@ -215,6 +215,6 @@ function withDrift(plan: DatabasePlan, drifted: readonly string[], request: Sche
     code: "SCHEMA_DRIFT",
     found: `the schema of ${plan.database} was changed by something else since the last run:\n${differences.map((line) => `  ${line}`).join("\n")}`,
     untouched: "Nothing was stopped or changed.",
-    next: `Undo in ${plan.database} what was changed by hand, then run \`pulumi up\` again.`,
+    next: `Undo in ${plan.database} what was changed by hand, then run \`pulumi up\` again.\nOr take it as it is: rollback:safety: { onDifference: warn }, or --allow-drift without a stack.`,
   });
 }

@@ -110,6 +110,25 @@ describe("a stack that is up", function () {
       assert.deepEqual(await state(), before);
     });
 
+    it("refuses to change a schema that was changed by hand, unless it is to be taken as it is", async () => {
+      const back = { ...good, live: { "1.2.0": 100 } };
+      await stack.query("meal_planner", "CREATE TABLE by_hand (id int)");
+      await stack.configure(back);
+      const { output } = await stack.up({ expectFailure: true });
+      assert.match(output, /refused SCHEMA_DRIFT: .*left over: table public\.by_hand/s);
+      assert.match(output, /onDifference: warn/);
+      assert.deepEqual(await schemaVersions(stack), { meal_planner: "23", mealie: "4" });
+
+      await stack.configure({ ...back, safety: { bake: "0s", onDifference: "warn" } });
+      const taken = await stack.up();
+      assert.match(taken.output, /left over: table public\.by_hand/);
+      assert.deepEqual(await schemaVersions(stack), { meal_planner: "20", mealie: "4" });
+
+      // From here on it is part of the schema that was left.
+      await stack.configure(good);
+      await stack.up();
+    });
+
     it("refuses a run that leaves steps out", async () => {
       await stack.configure({ ...good, live: { "1.2.0": 100 } });
       const { output } = await stack.up({ expectFailure: true, args: ["--target", "**::schema"] });
