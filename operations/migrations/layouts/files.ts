@@ -134,10 +134,7 @@ export function checksum(text: string): string {
 }
 
 /** Throws `MIGRATION_DUPLICATE` when two files carry one version. */
-export function refuseDuplicates(
-  folder: string,
-  files: readonly { readonly version: string; readonly file: string }[],
-): void {
+export function refuseDuplicates(folder: string, files: readonly Numbered[]): void {
   const seen = new Map<string, string>();
   for (const { version, file } of files) {
     const other = seen.get(version);
@@ -153,8 +150,30 @@ export function refuseDuplicates(
   }
 }
 
+interface Numbered {
+  readonly version: string;
+  readonly file: string;
+}
+
+/**
+ * File of the reversal by version, where migrations and reversals are files of their own. Throws `MIGRATION_DUPLICATE`, and
+ * `MIGRATION_UP_MISSING` for a reversal without its migration.
+ */
+export function reversalFiles(
+  folder: string,
+  ups: readonly Numbered[],
+  downs: readonly Numbered[],
+): Map<string, string> {
+  refuseDuplicates(folder, ups);
+  refuseDuplicates(folder, downs);
+  const versions = new Set(ups.map(({ version }) => version));
+  const orphan = downs.find(({ version }) => !versions.has(version));
+  if (orphan !== undefined) throw missingUp(folder, orphan.file, orphan.version);
+  return new Map(downs.map(({ version, file }) => [version, file]));
+}
+
 /** A reversal without the migration that it reverses. */
-export function missingUp(folder: string, file: string, version: string): Refusal {
+function missingUp(folder: string, file: string, version: string): Refusal {
   return new Refusal({
     code: "MIGRATION_UP_MISSING",
     found: `${file} in ${folder} reverses version ${version}, but there is no migration ${version}.`,

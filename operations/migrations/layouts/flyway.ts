@@ -2,7 +2,7 @@ import { crc32 } from "node:zlib";
 import { identifier, literal } from "../../database/query.ts";
 import { quoteName } from "../sql/names.ts";
 import type { Migration } from "../types.ts";
-import { badFile, checksum, missingUp, noMigrations, refuseDuplicates } from "./files.ts";
+import { badFile, checksum, noMigrations, reversalFiles } from "./files.ts";
 import type { FolderView } from "./files.ts";
 import { place } from "./layout.ts";
 import type { LayoutDefinition } from "./layout.ts";
@@ -41,12 +41,7 @@ export const flyway: LayoutDefinition = {
     const ups = versioned.filter(({ kind }) => kind === "V");
     const downs = versioned.filter(({ kind }) => kind === "U");
     if (ups.length === 0) throw noMigrations(folder.path, "V1__name.sql and U1__name.sql");
-    refuseDuplicates(folder.path, ups);
-    refuseDuplicates(folder.path, downs);
-    const versions = new Set(ups.map(({ version }) => version));
-    const orphan = downs.find(({ version }) => !versions.has(version));
-    if (orphan !== undefined) throw missingUp(folder.path, orphan.file, orphan.version);
-    const downOf = new Map(downs.map(({ version, file }) => [version, file]));
+    const downOf = reversalFiles(folder.path, ups, downs);
     return Promise.all(
       ups
         .toSorted((a, b) => compareVersions(a.version, b.version))

@@ -1,6 +1,6 @@
 import { quoteName } from "../sql/names.ts";
 import type { Migration } from "../types.ts";
-import { checksum, matching, missingUp, noMigrations, refuseDuplicates } from "./files.ts";
+import { checksum, matching, noMigrations, reversalFiles } from "./files.ts";
 import { compareNumbers, normaliseNumber, place } from "./layout.ts";
 import type { LayoutDefinition } from "./layout.ts";
 
@@ -29,12 +29,7 @@ export const golangMigrate: LayoutDefinition = {
     const ups = files.filter(({ direction }) => direction === "up");
     const downs = files.filter(({ direction }) => direction === "down");
     if (files.length === 0) throw noMigrations(folder.path, "1_name.up.sql and 1_name.down.sql");
-    refuseDuplicates(folder.path, ups);
-    refuseDuplicates(folder.path, downs);
-    const versions = new Set(ups.map(({ version }) => version));
-    const orphan = downs.find(({ version }) => !versions.has(version));
-    if (orphan !== undefined) throw missingUp(folder.path, orphan.file, orphan.version);
-    const downOf = new Map(downs.map(({ version, file }) => [version, file]));
+    const downOf = reversalFiles(folder.path, ups, downs);
     return Promise.all(
       ups
         .toSorted((a, b) => compareNumbers(a.version, b.version))

@@ -2,7 +2,7 @@ import { join } from "node:path/posix";
 import { literal } from "../../database/query.ts";
 import { quoteName } from "../sql/names.ts";
 import type { Migration } from "../types.ts";
-import { checksum, matching, missingUp, noMigrations, refuseDuplicates } from "./files.ts";
+import { checksum, matching, noMigrations, reversalFiles } from "./files.ts";
 import type { FolderView } from "./files.ts";
 import { compareNumbers, normaliseNumber, place } from "./layout.ts";
 import type { LayoutDefinition, ReversedMigration } from "./layout.ts";
@@ -34,13 +34,7 @@ export const mealPlanner: LayoutDefinition = {
     const ups = versioned(folder);
     const downs = versioned(folder, rollbackFolder);
     if (ups.length === 0) throw noMigrations(folder.path, "NNN_name.sql and rollback/NNN_name.sql");
-    refuseDuplicates(folder.path, ups);
-    refuseDuplicates(folder.path, downs);
-    const downOf = new Map(downs.map((down) => [down.version, down.file]));
-    const versions = new Set(ups.map((up) => up.version));
-    for (const { version, file } of downs) {
-      if (!versions.has(version)) throw missingUp(folder.path, file, version);
-    }
+    const downOf = reversalFiles(folder.path, ups, downs);
     return Promise.all(
       ups
         .toSorted((a, b) => compareNumbers(a.version, b.version))
