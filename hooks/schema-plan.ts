@@ -1,6 +1,7 @@
 import { sessionName } from "../operations/journal/run-token.ts";
 import type { Connect } from "../operations/migrations/connect.ts";
-import { observer, planSchemaChange, type SchemaPlan } from "../operations/migrations/schema-plan.ts";
+import { observer } from "../operations/migrations/observer.ts";
+import { planSchemaChange, type SchemaPlan } from "../operations/migrations/schema-plan.ts";
 import { access } from "../operations/plan/access.ts";
 import { connectorTo } from "../operations/plan/schema.ts";
 import type { Settings } from "../settings/types.ts";
@@ -30,6 +31,7 @@ export async function schemaPlan(context: PlanQuestion): Promise<SchemaPlan> {
     observe: observer(adminConnections(context)),
     budgetMs: lockBudget(settings),
     onDrift: onDrift(settings),
+    judge: true,
     limits: {
       archiveMs: settings.safety.archive,
       opaque: settings.safety.opaque,

@@ -7,7 +7,8 @@
 import { placeOf } from "../../operations/database/url.ts";
 import { changeSchema } from "../../operations/migrations/change.ts";
 import { connector } from "../../operations/migrations/connect.ts";
-import { observer, planSchemaChange } from "../../operations/migrations/schema-plan.ts";
+import { observer } from "../../operations/migrations/observer.ts";
+import { planSchemaChange } from "../../operations/migrations/schema-plan.ts";
 import { loadParser } from "../../operations/migrations/sql/parse.ts";
 import { databaseAt } from "../../test/support/migrations.ts";
 
@@ -22,7 +23,7 @@ const request = {
 const open = connector(server);
 await loadParser();
 const start = performance.now();
-if (planned !== undefined) await planSchemaChange({ ...request, observe: observer(open) });
+if (planned !== undefined) await planSchemaChange({ ...request, judge: true, observe: observer(open) });
 const rest = process.memoryUsage.rss();
 const began = performance.now();
 await changeSchema(request, open);

@@ -19,9 +19,12 @@ export function describePlan(plan: SchemaPlan): string {
 
 function describeDatabase(plan: DatabasePlan, { sizes }: SchemaPlan): string {
   const lines = [headline(plan)];
-  if (plan.steps.length > 0)
-    lines.push(stepTable(plan, sizes.get(plan.database) ?? new Map<string, TableSize>()));
+  const known = sizes.get(plan.database) ?? new Map<string, TableSize>();
+  // What one needs to know first, above a table that a narrow terminal breaks.
+  const works = [...new Set(plan.steps.flatMap((step) => workLines(step, known)))];
+  if (works.length > 0) lines.push(`  whole tables, while they are locked: ${few(works, "; ")}`);
   lines.push(...plan.notes.map((note) => `  ${note.code}: ${note.text}`));
+  if (plan.steps.length > 0) lines.push(stepTable(plan, known));
   return lines.join("\n");
 }
 
@@ -81,6 +84,12 @@ function lockLines(step: Step): string[] {
   );
   const lines = strong.map((lock) => `${showName(lock.table)}: ${lock.mode.toLowerCase()}`);
   return lines.length <= 6 ? lines : [...lines.slice(0, 5), `… and ${lines.length - 5} more`];
+}
+
+function few(items: readonly string[], separator: string): string {
+  return items.length <= 6
+    ? items.join(separator)
+    : `${items.slice(0, 5).join(separator)}${separator}… and ${items.length - 5} more`;
 }
 
 function describeLoss(loss: Loss, sizes: ReadonlyMap<string, TableSize>): string {

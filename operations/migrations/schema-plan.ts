@@ -3,32 +3,22 @@ import { Refusal } from "../../settings/refusal.ts";
 import { ownerRole } from "../../settings/names.ts";
 import type { Database } from "../../settings/types.ts";
 import { buildsOn, withBoundaries } from "./boundaries.ts";
-import { unfinished } from "./failures.ts";
 import { refuseBeyond, type Limits } from "./limits.ts";
-import { layoutReader, readFolder } from "./layouts/index.ts";
+import { judgePlan } from "./judge-plan.ts";
+import { readFolder } from "./layouts/index.ts";
 import type { MigrationsFolder } from "./layouts/index.ts";
-import { drift } from "./drift.ts";
-import { observeDatabase, tableSizes } from "./observe.ts";
-import type { Connect } from "./connect.ts";
 import type { TableSize } from "./observe.ts";
 import { hasWork } from "./plan.ts";
 import type { DatabasePlan, Way } from "./plan.ts";
 import { planDatabase } from "./planning/database.ts";
-import { programFacts } from "./preparable-facts.ts";
-import type { ProgramFacts } from "./preparable-facts.ts";
 import { refuseTwoPhase, withHindrances, writtenTables } from "./preparable.ts";
-import { madeFromNothing, ownedTables, refuseForeign, refuseUntracked, relationsOf } from "./relations.ts";
-import type { Relation } from "./relations.ts";
-import type { HalfDetached } from "./detach.ts";
-import { besides, detachedBy, halfDetached, withFinalized } from "./detach.ts";
-import { freshConnections } from "./sessions.ts";
-import type { Lend } from "./sessions.ts";
+import { madeFromNothing, ownedTables, refuseForeign, refuseUntracked } from "./relations.ts";
+import { besides, detachedBy, withFinalized } from "./detach.ts";
+import { refuseMissingValues, wantedValues } from "./required-values.ts";
 import { loadParser } from "./sql/parse.ts";
-import type { Work } from "./sql/work.ts";
-import { workFacts, worksIn, withWork } from "./work-facts.ts";
-import type { WorkFact } from "./work-facts.ts";
-import { preparedTransactions } from "./two-phase.ts";
+import { worksIn, withWork } from "./work-facts.ts";
 import type { Observed, TableName } from "./types.ts";
+import type { Observer } from "./observer.ts";
 
 /** What is going to happen to the schemas of a stack. */
 export interface SchemaPlan {
@@ -36,25 +26,6 @@ export interface SchemaPlan {
   readonly databases: readonly DatabasePlan[];
   /** Sizes of tables that the plan destroys, overwrites, rewrites or scans, by database and quoted name. */
   readonly sizes: ReadonlyMap<string, ReadonlyMap<string, TableSize>>;
-}
-
-/** How the planner sees the world; `observer` makes the one that asks the databases. */
-export interface Observer {
-  /** Those of the partitions, that a DETACH … CONCURRENTLY which was cut short has left half detached. */
-  halfDetached(
-    database: Database,
-    partitions: readonly TableName[],
-  ): Promise<ReadonlyMap<string, HalfDetached>>;
-  observe(database: Database): Promise<Observed>;
-  /** What was changed by hand since the last run, for people. */
-  drift(database: Database): Promise<string[]>;
-  sizes(database: Database, tables: readonly TableName[]): Promise<Map<string, TableSize>>;
-  /** Those of the tables that exist, and whose they are; `owner` is the role that migrations run as. */
-  relations(database: Database, owner: string, tables: readonly TableName[]): Promise<Relation[]>;
-  /** What the catalogue says of works, in their order. */
-  works(database: Database, works: readonly Work[]): Promise<WorkFact[]>;
-  /** What runs when tables are written to or the schema is changed. */
-  programs(database: Database, written: readonly TableName[]): Promise<ProgramFacts>;
 }
 
 export interface SchemaRequest {
@@ -112,7 +83,9 @@ export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPl
     const plan =
       works.length === 0 ? asWritten : withWork(asWritten, await request.observe.works(database, works));
     await refuseTables(plan, database, request.observe);
-    const noted = withAside(await inSegments(plan, database, request), aside);
+    await refuseUnfilled(plan, database, request.observe);
+    const judged = request.judge === true ? await judgePlan(plan, database, request.observe) : plan;
+    const noted = withAside(await inSegments(judged, database, request), aside);
     planned.push({ database, plan: withDrift(noted, await drifted, request), observed });
   }
   const together = planned.filter(({ plan }) => hasWork(plan));
@@ -131,36 +104,6 @@ export async function planSchemaChange(request: SchemaRequest): Promise<SchemaPl
   return { release: request.release, databases: planned.map(({ plan }) => plan), sizes };
 }
 
-/** An observer with a connection for each question. */
-export function observer(open: Connect): Observer {
-  const lend = freshConnections(open);
-  return {
-    ...observerOver(lend),
-    observe: (database) =>
-      lend(database.name, async (client) => {
-        const [left] = await preparedTransactions(client, [database.name]);
-        // Tells the plan of a preview, too, that what it sees is about to change.
-        if (left !== undefined) throw unfinished([database.name], undefined);
-        return observeDatabase(client, database);
-      }),
-  };
-}
-
-/** An observer over lent connections, to databases in which nothing is left to be recovered. */
-export function observerOver(lend: Lend): Observer {
-  return {
-    observe: (database) => lend(database.name, (client) => observeDatabase(client, database)),
-    drift: (database) => lend(database.name, async (client) => drift(client, await layoutReader(database))),
-    sizes: (database, tables) => lend(database.name, (client) => tableSizes(client, tables)),
-    halfDetached: (database, partitions) =>
-      lend(database.name, async (client) => halfDetached(client, await layoutReader(database), partitions)),
-    relations: (database, owner, tables) =>
-      lend(database.name, (client) => relationsOf(client, owner, tables)),
-    works: (database, works) => lend(database.name, (client) => workFacts(client, works)),
-    programs: (database, written) => lend(database.name, (client) => programFacts(client, written)),
-  };
-}
-
 /** Tables whose data the steps of a plan destroy or overwrite. */
 export function destroyed(plan: DatabasePlan): TableName[] {
   const losses = plan.steps.flatMap((step) =>
@@ -174,6 +117,13 @@ async function refuseTables(plan: DatabasePlan, database: Database, observe: Obs
   const [made, owned] = [madeFromNothing(plan), ownedTables(plan)];
   if (made.length > 0) refuseUntracked(plan, await observe.relations(database, plan.owner, made));
   if (owned.length > 0) refuseForeign(plan, await observe.relations(database, plan.owner, owned));
+}
+
+/** A column without values for the rows that are there would only be found out when everything has been stopped. */
+async function refuseUnfilled(plan: DatabasePlan, database: Database, observe: Observer): Promise<void> {
+  const wanted = wantedValues(plan);
+  if (wanted.length === 0) return;
+  refuseMissingValues(plan, wanted, await observe.values(database, wanted, plan.recorded));
 }
 
 /** Finds out which steps cannot be part of the one transaction. */

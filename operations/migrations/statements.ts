@@ -3,6 +3,8 @@ import type { TrackingTable } from "./layouts/layout.ts";
 import type { Loss } from "./sql/losses.ts";
 import { quoteName } from "./sql/names.ts";
 import type { ScriptStatement } from "./sql/script.ts";
+import { withoutNotNull } from "./sql/required-columns.ts";
+import type { RequiredColumn } from "./sql/required-columns.ts";
 import type { Step } from "./steps.ts";
 
 /** What the SQL of a run has to know beside its steps. */
@@ -44,7 +46,11 @@ export function stepsSql(
     if (again) lines.push(...wrap([`SELECT rollback.look_back_at(${literal(step.version)})`]));
     for (const statement of step.script.statements) {
       const keeping = keepers(step, statement, context, empty);
-      lines.push(...wrap(keeping.before), statement.sql, ...wrap(keeping.after));
+      const filling = again
+        ? fillers(step, statement, context)
+        : { before: [], sql: statement.sql, after: [], last: [] };
+      lines.push(...wrap([...keeping.before, ...filling.before]), filling.sql);
+      lines.push(...wrap([...keeping.after, ...filling.after]), ...filling.last);
     }
     if (step.script.changesSettings) lines.push("RESET ALL", preamble(context));
     if (step.verify !== undefined)
@@ -59,6 +65,29 @@ export function stepsSql(
   lines.push("SET LOCAL ROLE NONE");
   // A statement may end in a comment without a line break.
   return lines.join("\n;\n");
+}
+
+/**
+ * A migration that is applied again finds rows for which its reversal kept the values of a column that may not be null: they go in
+ * before that is asked for. `last` runs as the owner.
+ */
+function fillers(
+  { version, where }: Pick<Step, "version" | "where">,
+  { sql, requires }: Pick<ScriptStatement, "sql" | "requires">,
+  { owner }: RunContext,
+): { before: string[]; sql: string; after: string[]; last: string[] } {
+  const fill = ({ table, column }: RequiredColumn) =>
+    `SELECT rollback.fill(${literal(version)}, rollback.resolve('table', ${literal(quoteName(table))}, ${literal(owner)}), ${literal(column)})`;
+  const added = requires.filter(({ how }) => how === "added");
+  return {
+    before: requires.filter(({ how }) => how === "set").map(fill),
+    sql: added.length === 0 ? sql : withoutNotNull(sql, where),
+    after: added.map(fill),
+    last: added.map(
+      ({ table, column }) =>
+        `ALTER TABLE ${quoteName(table)} ALTER COLUMN ${identifier(column)} SET NOT NULL`,
+    ),
+  };
 }
 
 /** Calls at the end of a step: what a reversal made of rows is noted; what an earlier reversal took is put back. */

@@ -5,6 +5,7 @@ import { rowsOf } from "../database/query.ts";
 import type { DatabasePlan } from "./plan.ts";
 import { quoteName } from "./sql/names.ts";
 import type { ScriptStatement } from "./sql/script.ts";
+import { wordsIn } from "./sql/words.ts";
 import { storedAlike } from "./sql/work.ts";
 import type { Doubt, Work, WrittenType } from "./sql/work.ts";
 
@@ -20,6 +21,8 @@ export interface WorkFact {
   /** Whether a CHECK is over the column: after any change of the type it is checked anew. */
   readonly checked: boolean;
   readonly notNull: boolean;
+  /** Whether the constraint is there and valid. */
+  readonly valid: boolean;
   readonly plainType: boolean;
   readonly persistence: string | undefined;
 }
@@ -32,6 +35,7 @@ const factRow = z.object({
   indexed: z.boolean(),
   checked: z.boolean(),
   not_null: z.boolean(),
+  valid: z.boolean(),
   plain: z.boolean(),
   persistence: z.string().nullable(),
 });
@@ -47,12 +51,13 @@ export async function workFacts(client: ClientBase, works: readonly Work[]): Pro
     indexed: row.indexed,
     checked: row.checked,
     notNull: row.not_null,
+    valid: row.valid,
     plainType: row.plain,
     persistence: row.persistence ?? undefined,
   }));
 }
 
-function question(doubt: Doubt | undefined): { column?: string; type?: string } {
+function question(doubt: Doubt | undefined): { column?: string; type?: string; constraint?: string } {
   const named = (type: string) =>
     type.replace(
       /^(.*?)((?:\[\])*)$/s,
@@ -65,6 +70,8 @@ function question(doubt: Doubt | undefined): { column?: string; type?: string } 
       return { column: doubt.column };
     case "plain type":
       return { type: named(doubt.type) };
+    case "valid":
+      return { constraint: doubt.constraint };
     default:
       return {};
   }
@@ -87,9 +94,10 @@ const factsSql = `
     EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' AND a.attnum = ANY (k.conkey)) AS checked,
     coalesce(a.attnotnull, false) OR EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.convalidated
       AND pg_get_constraintdef(k.oid) = 'CHECK ((' || quote_ident(a.attname) || ' IS NOT NULL))') AS not_null,
+    EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.conname = d."constraint" AND k.convalidated) AS valid,
     coalesce(w.typtype <> 'd' OR (NOT w.typnotnull AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.contypid = w.oid)
       AND (SELECT b.typtype <> 'd' FROM pg_type b WHERE b.oid = w.typbasetype)), false) AS plain, c.relpersistence::text AS persistence
-  FROM jsonb_to_recordset($1) AS d(n int, "table" text, "column" text, type text)
+  FROM jsonb_to_recordset($1) AS d(n int, "table" text, "column" text, type text, "constraint" text)
     LEFT JOIN pg_class c ON c.oid = to_regclass(d.table)
     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = d.column AND NOT a.attisdropped
     LEFT JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type w ON w.oid = to_regtype(d.type)
@@ -107,19 +115,26 @@ export function worksIn(plan: DatabasePlan): Work[] {
 export function withWork(plan: DatabasePlan, facts: readonly WorkFact[]): DatabasePlan {
   let next = 0;
   const changed = new Set<string>();
+  const named = new Set<string>();
   const judge = (work: Work): Work[] => {
     const fact = facts[next++];
     const column =
       work.unless !== undefined && "column" in work.unless
         ? `${quoteName(work.table)} ${work.unless.column}`
         : undefined;
-    const stale = column !== undefined && changed.has(column);
+    // A constraint that the plan has spoken of before may have been made anew by then.
+    const spokenOf = work.unless?.kind === "valid" && named.has(work.unless.constraint.toLowerCase());
+    const stale = spokenOf || (column !== undefined && changed.has(column));
     if (column !== undefined && work.unless?.kind === "type") changed.add(column);
     if (fact === undefined || (fact.exists && stale)) return [work];
     return fact.exists ? asFound(work, fact) : [];
   };
-  const judged = (statement: ScriptStatement): ScriptStatement =>
-    statement.works.length === 0 ? statement : { ...statement, works: statement.works.flatMap(judge) };
+  const validates = worksIn(plan).some(({ unless }) => unless?.kind === "valid");
+  const judged = (statement: ScriptStatement): ScriptStatement => {
+    const works = statement.works.flatMap(judge);
+    if (validates) for (const word of wordsIn(statement.sql)) named.add(word);
+    return statement.works.length === 0 ? statement : { ...statement, works };
+  };
   return {
     ...plan,
     steps: plan.steps.map((step) => ({
@@ -139,6 +154,8 @@ function asFound(work: Work, fact: WorkFact): Work[] {
     }
     case "not null":
       return fact.notNull ? [] : [work];
+    case "valid":
+      return fact.valid ? [] : [work];
     case "plain type":
       return fact.plainType ? [] : [work];
     case "persistence":

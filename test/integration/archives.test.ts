@@ -85,6 +85,73 @@ describe("what a reversal took", function () {
     );
   });
 
+  describe("of a column that may not be null", () => {
+    const up = `ALTER TABLE people ADD COLUMN mood text CONSTRAINT "Not, null" NOT /* never */ NULL, ADD "Größe" int NOT NULL, ADD CHECK (mood <> '');
+      ALTER TABLE people ADD age int; ALTER TABLE people ALTER age SET NOT NULL; CREATE INDEX ON people (mood);`;
+    const down = `ALTER TABLE people DROP COLUMN mood, DROP COLUMN "Größe", DROP COLUMN age;`;
+    const rows = `INSERT INTO people (name, mood, "Größe", age) SELECT n, 'mood ' || n, 1, 2 FROM unnest('{ann,bob,cid}'::text[]) n`;
+
+    /** The table has no rows when the migration is applied for the first time, and some when it is taken back. */
+    async function takenBack(more = ""): Promise<void> {
+      await tests.folder.write({
+        "001_people.sql": `CREATE TABLE people (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL);${more}`,
+        "002_change.sql": up,
+        "rollback/002_change.sql": down,
+      });
+      await bring("2");
+      await sql(rows);
+      await bring("1");
+    }
+
+    it("comes back before the column is asked to have no nulls", async () => {
+      await takenBack(`CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$never$$; END';
+        CREATE TRIGGER never BEFORE UPDATE ON people FOR EACH ROW EXECUTE FUNCTION never();`);
+      await sql("DELETE FROM people WHERE name = 'bob'");
+      await bring("2");
+      assert.deepEqual(await sql(`SELECT name, mood, "Größe" AS g, age FROM people ORDER BY id`), [
+        { name: "ann", mood: "mood ann", g: 1, age: 2 },
+        { name: "cid", mood: "mood cid", g: 1, age: 2 },
+      ]);
+      assert.deepEqual(
+        await sql(
+          "SELECT count(*)::int AS n FROM pg_attribute WHERE attrelid = 'people'::regclass AND attnum > 0 AND NOT attisdropped AND attnotnull",
+        ),
+        [{ n: 5 }],
+      );
+      // And what was kept of it is down once more.
+      await bring("1");
+      await bring("2");
+    });
+
+    it("is refused before anything stops where a row was written since that has no value, and says which", async () => {
+      await takenBack();
+      await sql("INSERT INTO people (name) VALUES ('dan'), ('eve')");
+      await assert.rejects(
+        bring("2"),
+        (error) =>
+          isRefusal(error, "SCHEMA_VALUES_MISSING") &&
+          /app 2 \(up\), line 1: it adds the column mood.* to people, .* 2 of its rows: \{"id":4\}, \{"id":5\}\.[^]*DEFAULT into 002_change\.sql/.test(
+            error.message,
+          ),
+      );
+      await tests.folder.write({ "002_change.sql": up.replace("NULL, ADD", "NULL DEFAULT 'none', ADD") });
+      await assert.rejects(bring("2"), /the column Größe/);
+      await sql("DELETE FROM people WHERE id > 3");
+      await bring("2");
+      assert.deepEqual(await sql("SELECT min(mood) AS mood FROM people"), [{ mood: "mood ann" }]);
+    });
+
+    it("is refused as well where there never was a value", async () => {
+      await bring("1");
+      await tests.folder.write({ "002_change.sql": "ALTER TABLE people ADD mood text NOT NULL" });
+      await assert.rejects(bring("2"), /SCHEMA_VALUES_MISSING.*no reversal has kept values/s);
+      await tests.folder.write({
+        "002_change.sql": "DELETE FROM people; ALTER TABLE people ADD mood text NOT NULL",
+      });
+      await bring("2");
+    });
+  });
+
   it("comes back into a column by primary key, for the rows that still exist", async () => {
     const [result] = outcome(
       await roundTrip({

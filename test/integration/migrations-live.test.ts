@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { changeSchema } from "../../operations/migrations/change.ts";
 import { liveFacts } from "../../operations/migrations/live/facts.ts";
 import { judgeLive } from "../../operations/migrations/live/judge.ts";
-import { observer, planSchemaChange } from "../../operations/migrations/schema-plan.ts";
+import { observer } from "../../operations/migrations/observer.ts";
+import { planSchemaChange } from "../../operations/migrations/schema-plan.ts";
 import { databaseAt, migrationsFolder, testDatabases } from "../support/migrations.ts";
 import { startPostgres } from "../support/postgres.ts";
 

@@ -4,7 +4,8 @@ import { close } from "../../operations/database/connection.ts";
 import { changeSchema } from "../../operations/migrations/change.ts";
 import type { SchemaResult } from "../../operations/migrations/carry-out.ts";
 import { currentVersions } from "../../operations/migrations/observe.ts";
-import { observer, planSchemaChange } from "../../operations/migrations/schema-plan.ts";
+import { observer } from "../../operations/migrations/observer.ts";
+import { planSchemaChange } from "../../operations/migrations/schema-plan.ts";
 import { migrationTests } from "../support/migration-tests.ts";
 import { databaseAt } from "../support/migrations.ts";
 

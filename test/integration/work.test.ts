@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { changeSchema } from "../../operations/migrations/change.ts";
 import { describePlan } from "../../operations/migrations/describe.ts";
-import { observer, planSchemaChange } from "../../operations/migrations/schema-plan.ts";
+import { observer } from "../../operations/migrations/observer.ts";
+import { planSchemaChange } from "../../operations/migrations/schema-plan.ts";
 import type { SchemaPlan } from "../../operations/migrations/schema-plan.ts";
 import { databaseAt, migrationsFolder, testDatabases } from "../support/migrations.ts";
 import type { TestDatabases, TestFolder } from "../support/migrations.ts";
@@ -61,6 +62,9 @@ const statements: Readonly<Record<string, readonly ("rewrites" | "scans")[]>> = 
   "ALTER TABLE m ADD CHECK (id > 0)": ["scans"],
   "ALTER TABLE m ADD CHECK (id > 0) NOT VALID": [],
   "ALTER TABLE m VALIDATE CONSTRAINT late": ["scans"],
+  "ALTER TABLE m VALIDATE CONSTRAINT proven_there": [],
+  "ALTER TABLE m DROP CONSTRAINT proven_there, ADD CONSTRAINT proven_there CHECK (proven > 0) NOT VALID; ALTER TABLE m VALIDATE CONSTRAINT proven_there":
+    ["scans"],
   "ALTER TABLE m ADD FOREIGN KEY (id) REFERENCES o": ["scans"],
   "ALTER TABLE m ADD FOREIGN KEY (id) REFERENCES o NOT VALID": [],
   "ALTER TABLE m ADD UNIQUE (long)": ["scans"],
@@ -152,7 +156,10 @@ describe("what a migration does to whole tables", function () {
       judged(plan).map(({ how }) => how),
       ["rewrites", "rewrites"],
     );
-    assert.match(describePlan(plan), /m: rewritten \(\d+\.\d kB\)/);
+    assert.match(
+      describePlan(plan),
+      /^ {2}whole tables, while they are locked: m: rewritten \(\d+\.\d kB\)$/m,
+    );
   });
 
   it("tells of other tables and views as well", async () => {

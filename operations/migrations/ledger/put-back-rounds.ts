@@ -5,6 +5,7 @@
  *   done then.
  * - What fails for a foreign key is tried again after the rest. Rows that refer to each other in a circle go in together, with
  *   the foreign keys of their tables deferred meanwhile; those whose referred rows are not there are left out.
+ * - `fill` comes before them, for a column that may not be null: its migration would fail on rows that have no value yet.
  */
 export const putBackRounds = `
 CREATE OR REPLACE FUNCTION rollback.silence(target oid) RETURNS jsonb LANGUAGE plpgsql SET search_path = pg_catalog AS $$
@@ -134,6 +135,26 @@ DECLARE ids bigint[] := ARRAY(SELECT a.id FROM rollback.pending_archives(of_migr
 BEGIN
   PERFORM rollback.put_back_all(ids, false);
   UPDATE rollback.archive c SET restored = restored || jsonb_build_object('run', by_run) WHERE c.id = ANY (ids);
+END $$;
+
+-- Fills a column that is there again from what the last reversal of a migration kept of it, where it holds nothing.
+CREATE OR REPLACE FUNCTION rollback.fill(of_migration text, target oid, filled text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog SET row_security = off AS $$
+DECLARE a rollback.archive; match text; val text; silenced jsonb;
+BEGIN
+  FOR a IN SELECT p.* FROM rollback.pending_archives(of_migration) p
+    WHERE p.how = 'drop' AND filled = ANY (p.lost) AND rollback.archive_target(p) = target LOOP
+    SET CONSTRAINTS ALL IMMEDIATE;
+    silenced := rollback.silence(target);
+    match := rollback.row_match(a, target);
+    SELECT c.value INTO val FROM rollback.archive_columns(a, target) c WHERE c.name = filled;
+    IF match IS NOT NULL AND val IS NOT NULL THEN
+      EXECUTE format('UPDATE %1$s t SET %2$I = %3$s FROM rollback.%4$I x WHERE %5$s AND t.%2$I IS NULL',
+        target::regclass, filled, val, a.name, match);
+    END IF;
+    SET CONSTRAINTS ALL IMMEDIATE;
+    PERFORM rollback.loud(silenced);
+    PERFORM rollback.constraints_as_made();
+  END LOOP;
 END $$;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA rollback FROM PUBLIC;
 `;

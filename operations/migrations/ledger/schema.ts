@@ -146,4 +146,5 @@ ${functions}`,
 ALTER TABLE rollback.migration ADD COLUMN untrack text;
 COMMENT ON COLUMN rollback.migration.untrack IS 'Takes it out of the table of its own tool, when it is the newest there.';
 `,
+  functions,
 ];

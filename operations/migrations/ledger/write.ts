@@ -121,6 +121,7 @@ export async function hasEvent(client: ClientBase, run: string): Promise<boolean
 }
 
 const changesRow = z.object({
+  id: z.string(),
   changes: z.object({
     removed: z.record(z.string(), z.string()),
     changed: z.record(z.string(), z.object({ before: z.string(), after: z.string() })),
@@ -133,11 +134,20 @@ export async function changesOf(
   client: ClientBase,
   ids: readonly string[],
 ): Promise<CatalogueChanges[] | undefined> {
+  const found = await recordedChanges(client, ids);
+  return found.size === ids.length ? [...found.values()] : undefined;
+}
+
+/** What migrations changed in the catalogue, by id, newest first; those of which it is not known are left out. */
+export async function recordedChanges(
+  client: ClientBase,
+  ids: readonly string[],
+): Promise<Map<string, CatalogueChanges>> {
   const rows = await rowsOf(
     client,
     changesRow,
-    "SELECT catalogue_changes AS changes FROM rollback.migration WHERE id = ANY ($1::bigint[]) AND catalogue_changes IS NOT NULL ORDER BY id DESC",
+    "SELECT id::text AS id, catalogue_changes AS changes FROM rollback.migration WHERE id = ANY ($1::bigint[]) AND catalogue_changes IS NOT NULL ORDER BY rollback.migration.id DESC",
     [ids],
   );
-  return rows.length === ids.length ? rows.map((row) => row.changes) : undefined;
+  return new Map(rows.map(({ id, changes }) => [id, changes]));
 }

@@ -1,4 +1,6 @@
 import { Refusal } from "../../../settings/refusal.ts";
+import { dropsOf } from "./drops.ts";
+import type { Drop } from "./drops.ts";
 import { effectsOf } from "./effects.ts";
 import type { Effects } from "./effects.ts";
 import { locksOf } from "./locks.ts";
@@ -6,6 +8,8 @@ import type { Lock } from "./locks.ts";
 import { lossesOf } from "./losses.ts";
 import type { Loss } from "./losses.ts";
 import type { TableName } from "../types.ts";
+import { requiredColumns } from "./required-columns.ts";
+import type { RequiredColumn } from "./required-columns.ts";
 import { worksOf } from "./work.ts";
 import type { Work } from "./work.ts";
 import { parseScript, withoutKeyword } from "./parse.ts";
@@ -35,6 +39,10 @@ export interface ScriptStatement {
   readonly works: readonly Work[];
   /** What it makes, takes away and needs. */
   readonly effects: Effects;
+  /** What it drops without CASCADE. */
+  readonly drops: readonly Drop[];
+  /** Columns that it wants to have no nulls. */
+  readonly requires: readonly RequiredColumn[];
   /** Why its effect cannot be known from its text. */
   readonly opaque: string | undefined;
   /** Whether it may put rows into a table, or give a table another name: what was known to be empty may not be any more. */
@@ -176,6 +184,8 @@ function described(
     losses: lossesOf(node),
     works: worksOf(node),
     effects: effectsOf(node),
+    drops: dropsOf(node),
+    requires: requiredColumns(node),
     opaque: opaqueness(node),
     fills: fills(node),
     hindrances: hindrancesOf(node),

@@ -23,6 +23,8 @@ export type Doubt =
   | { readonly kind: "not null"; readonly column: string }
   /** The type is no domain with constraints; `how` it is otherwise. */
   | { readonly kind: "plain type"; readonly type: string }
+  /** The constraint is valid already; there is no constraint of that name: the statement fails, whatever else. */
+  | { readonly kind: "valid"; readonly constraint: string }
   /** The table has that persistence already: `p` logged, `u` unlogged. */
   | { readonly kind: "persistence"; readonly is: "p" | "u" };
 
@@ -79,7 +81,7 @@ function alteration(table: TableName, { subtype, name, def }: AlterTableCmd): Wo
         ? constrained(table, def.Constraint)
         : on(table, "scans");
     case "AT_ValidateConstraint":
-      return on(table, "scans");
+      return on(table, "scans", { kind: "valid", constraint: column });
     case "AT_SetLogged":
       return on(table, "rewrites", { kind: "persistence", is: "p" });
     case "AT_SetUnLogged":
