@@ -26,17 +26,17 @@ type Forward = Pick<DatabasePlan, "database" | "steps">;
 /** Columns that a plan adds so to tables whose rows it leaves as they are until then. */
 export function wantedValues({ steps }: Forward): Wanted[] {
   const found: Wanted[] = [];
-  const touched = new Set<string>();
+  const made = new Set<string>();
   for (const step of steps) {
     for (const { requires, effects, losses, opaque, line } of step.script.statements) {
       if (opaque !== undefined || effects.unclear) return found;
       if (step.direction === "forward") {
-        const added = requires.filter(({ how, table }) => how === "added" && !touched.has(plain(table)));
+        const added = requires.filter(({ how, table }) => how === "added" && !made.has(plain(table)));
         found.push(...added.map((each) => ({ ...each, step, line })));
       }
-      for (const loss of losses)
-        if (loss.kind === "table" || loss.kind === "rows") touched.add(plain(loss.table));
-      for (const { kind, name } of effects.made) if (kind === "relation") touched.add(withoutPublic(name));
+      // Foreign keys and CASCADE may take rows of any other table along.
+      if (losses.some(({ kind }) => kind === "table" || kind === "rows")) return found;
+      for (const { kind, name } of effects.made) if (kind === "relation") made.add(withoutPublic(name));
     }
   }
   return found;
@@ -56,10 +56,11 @@ export async function valueFacts(
   wanted: readonly Wanted[],
   ledger: boolean,
 ): Promise<(ValueFact | undefined)[]> {
-  const asked = wanted.map(({ table, column, step }, n) => ({
+  const asked = wanted.map(({ table, column, type, step }, n) => ({
     n,
     table: quoteName(table),
     column,
+    type: type === undefined ? null : quoteName(type),
     version: step.version,
   }));
   const places = await rowsOf(client, place, placesSql(ledger), [JSON.stringify(asked)]);
@@ -108,7 +109,8 @@ const placesSql = (ledger: boolean) => `
   SELECT d.n, format('%I.%I', s.nspname, c.relname) AS table, k.name AS archive, k.key,
     coalesce(cardinality(k.key) > 0 AND cardinality(k.key) = (SELECT count(*) FROM pg_attribute a
       WHERE a.attrelid = c.oid AND a.attname = ANY (k.key) AND NOT a.attisdropped), false) AS keyed
-  FROM jsonb_to_recordset($1) AS d(n int, "table" text, "column" text, version text)
+  FROM jsonb_to_recordset($1) AS d(n int, "table" text, "column" text, type text, version text)
+    JOIN pg_type y ON y.oid = to_regtype(d.type) AND y.typdefault IS NULL
     JOIN pg_class c ON c.oid = to_regclass(d."table") AND c.relkind IN ('r', 'p') JOIN pg_namespace s ON s.oid = c.relnamespace
     LEFT JOIN LATERAL (${ledger ? archiveSql : "SELECT NULL::text AS name, NULL::text[] AS key"}) AS k ON true
   WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = d."column" AND NOT a.attisdropped)`;

@@ -146,6 +146,13 @@ describe("what a reversal took", function () {
       await tests.folder.write({ "002_change.sql": "ALTER TABLE people ADD mood text NOT NULL" });
       await assert.rejects(bring("2"), /SCHEMA_VALUES_MISSING.*no reversal has kept values/s);
       await tests.folder.write({
+        "002_change.sql":
+          "CREATE DOMAIN calm AS text DEFAULT 'calm'; ALTER TABLE people ADD mood calm NOT NULL",
+        "rollback/002_change.sql": "ALTER TABLE people DROP COLUMN mood; DROP DOMAIN calm;",
+      });
+      await bring("2");
+      await bring("1");
+      await tests.folder.write({
         "002_change.sql": "DELETE FROM people; ALTER TABLE people ADD mood text NOT NULL",
       });
       await bring("2");

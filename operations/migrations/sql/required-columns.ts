@@ -1,6 +1,6 @@
 import type { ColumnDef, Constraint, Node } from "libpg-query";
 import type { TableName } from "../types.ts";
-import { nameOf } from "./names.ts";
+import { nameFromParts, nameOf, stringsOf } from "./names.ts";
 import { parseScript } from "./parse.ts";
 import { scanSync } from "./parser.ts";
 
@@ -10,11 +10,18 @@ export interface RequiredColumn {
   readonly column: string;
   /** `added`: by ADD COLUMN … NOT NULL without a default; `set`: by SET NOT NULL. */
   readonly how: "added" | "set";
+  /** Of an added one: its type, which may have a default of its own. */
+  readonly type?: TableName;
 }
 
 /** See `RequiredColumn`. */
 export function requiredColumns(node: Node): RequiredColumn[] {
-  return commandsOf(node).flatMap(({ table, column, how }) => ({ table, column, how }));
+  return commandsOf(node).map(({ table, column, how, type }) => ({
+    table,
+    column,
+    how,
+    ...(type === undefined ? {} : { type }),
+  }));
 }
 
 /**
@@ -46,10 +53,10 @@ interface Command extends RequiredColumn {
 
 function commandsOf(node: Node): Command[] {
   if (!("AlterTableStmt" in node) || node.AlterTableStmt.objtype !== "OBJECT_TABLE") return [];
-  const { relation, cmds = [] } = node.AlterTableStmt;
+  const { relation, cmds = [], missing_ok: maybe } = node.AlterTableStmt;
   const table = nameOf(relation);
-  // ONLY: what inherits is another matter.
-  if (table === undefined || relation?.inh !== true) return [];
+  // ONLY: what inherits is another matter. IF EXISTS: nothing may be there to be filled.
+  if (table === undefined || relation?.inh !== true || maybe === true) return [];
   return cmds.flatMap((each): Command[] => {
     if (!("AlterTableCmd" in each)) return [];
     const { subtype, name, def, missing_ok: optional } = each.AlterTableCmd;
@@ -58,7 +65,9 @@ function commandsOf(node: Node): Command[] {
       return [];
     const notNull = unfilled(def.ColumnDef);
     const column = def.ColumnDef.colname;
-    return notNull === undefined || column === undefined ? [] : [{ table, column, how: "added", notNull }];
+    if (notNull === undefined || column === undefined) return [];
+    const type = nameFromParts(stringsOf(def.ColumnDef.typeName?.names));
+    return [{ table, column, how: "added", notNull, ...(type === undefined ? {} : { type }) }];
   });
 }
 
@@ -67,9 +76,7 @@ function unfilled({ constraints = [], typeName }: ColumnDef): Constraint | undef
   const all = constraints.flatMap((each): Constraint[] => ("Constraint" in each ? [each.Constraint] : []));
   const filling = new Set(["CONSTR_DEFAULT", "CONSTR_IDENTITY", "CONSTR_GENERATED"]);
   if (all.some(({ contype = "" }) => filling.has(contype))) return undefined;
-  const last = typeName?.names?.at(-1);
-  const type = last !== undefined && "String" in last ? (last.String.sval ?? "") : "";
-  // A domain may have a default of its own.
+  const type = stringsOf(typeName?.names).at(-1) ?? "";
   if (/^(small|big)?serial[248]?$/.test(type)) return undefined;
   return all.find(({ contype }) => contype === "CONSTR_NOTNULL");
 }
