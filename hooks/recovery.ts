@@ -138,6 +138,7 @@ async function writeDown(
       left: Object.fromEntries([...move.plan.left].map(([name, version]) => [name, version ?? beforeFirst])),
       transactionsLeft: move.plan.lost.length,
       rowsLeft: lostRows(move.plan.losses),
+      ...(move.kind === "recovery" && move.plan.gap !== undefined ? { uncountedBehind: move.plan.gap } : {}),
     },
   });
   await writeMark(container, { ...mark, state: "served" });

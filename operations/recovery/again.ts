@@ -34,12 +34,16 @@ export async function lookAgain(
   settings: Settings,
   container: string,
   schema: World["schema"],
-  { plan }: Move,
+  { kind, plan }: Move,
 ): Promise<Pick<UndoPlan, "lost" | "losses">> {
+  // Nobody wants what is behind a gap, and it could not be told from what is missing.
+  if (kind === "recovery" && plan.gap !== undefined) return { lost: plan.lost, losses: plan.losses };
   const server = access(settings);
   const { way, until, writes } = plan.seen;
   const { lsn } = await currentPosition(server);
-  const contents = await withServerReader(container, (reader) => readWal(reader, way, until, lsn, until));
+  const contents = await withServerReader(container, (reader) =>
+    readWal(reader, way, until, lsn, { after: until }),
+  );
   if ("gap" in contents) throw walGap(contents.gap);
   const lost = [...plan.lost, ...contents.endings.filter(({ committed }) => committed)];
   const databases = [...settings.databases.values()].filter(({ name }) => schema.get(name)?.exists === true);

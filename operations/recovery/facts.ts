@@ -49,6 +49,13 @@ export async function releaseStart(
   }
 }
 
+/** Transactions that a recovery keeps, where the WAL of those it does not keep is incomplete. */
+export interface Kept {
+  readonly xids: readonly string[];
+  /** Time of the last of them; what began later is not among them, whether it is known or not. */
+  readonly until: string;
+}
+
 /**
  * The schema's version of each database at the target: where the first lost change of it began, else where it is now. Exact by
  * transaction: the `xmin` of each row of the ledger's events is looked for among the lost ones.
@@ -58,12 +65,13 @@ export async function schemaAt(
   settings: Settings,
   schema: World["schema"],
   lost: readonly Ending[],
+  kept?: Kept,
 ): Promise<ReadonlyMap<string, string | undefined>> {
   const xids = lost.flatMap(({ xid, subxids }) => [xid, ...subxids]);
   const versions = [...settings.databases.keys()].map(async (name) => {
     const now = schema.get(name);
     if (now?.exists !== true) return [name, undefined] as const;
-    const before = await firstLostChange(server, name, xids);
+    const before = await firstLostChange(server, name, xids, kept);
     return [
       name,
       before === undefined ? now.version : before === beforeFirst || before === none ? undefined : before,
@@ -76,6 +84,7 @@ async function firstLostChange(
   server: Server,
   database: string,
   xids: readonly string[],
+  kept: Kept | undefined,
 ): Promise<string | undefined> {
   try {
     const rows = await withClient(server, database, (client) =>
@@ -83,8 +92,9 @@ async function firstLostChange(
         client,
         z.object({ from: z.string() }),
         `select details->>'from' as "from" from rollback.event
-          where kind = 'schema' and xmin::text = any($1) order by id limit 1`,
-        [xids],
+          where kind = 'schema'
+            and (xmin::text = any($1) or (at > $2::timestamptz and xmin::text <> all($3))) order by id limit 1`,
+        [xids, kept?.until ?? "infinity", kept?.xids ?? []],
       ),
     );
     return rows[0]?.from;

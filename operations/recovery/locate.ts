@@ -16,6 +16,7 @@ import {
 } from "./reader.ts";
 import { readWal, type WalContents } from "./read.ts";
 import { refuseRecovery, walGap } from "./refusals.ts";
+import { writesFrom } from "./running.ts";
 import { branches, segmentName, segmentsAlong, segmentStart, timelineAt, type Branch } from "./segments.ts";
 import { parseLsn } from "./wal.ts";
 
@@ -74,18 +75,23 @@ export async function withArchive<T>(
 export interface Located {
   readonly backup: BaseBackup;
   readonly compiled: CompiledTarget;
-  /** All WAL since the base backup. */
+  /** All WAL since the base backup, up to the gap if there is one; rows only of what is left behind or has not ended. */
   readonly contents: WalContents;
+  /** First segment after the target that is missing or damaged, and what was found wrong; undefined: none is. */
+  readonly gap: string | undefined;
 }
 
-/** Finds a target, or refuses it. */
+/**
+ * Finds a target, or refuses it. `gapAfter`: WAL that is missing behind the target is done without, as nobody wants what is in it.
+ */
 export async function locateTarget(
   settings: Settings,
   target: RecoveryTarget,
   archive: Archived,
+  { gapAfter = false }: { readonly gapAfter?: boolean } = {},
 ): Promise<Located> {
   const wanted = await walTarget(settings, target);
-  const found = await search({ ...archive, backups: archive.info.backups, target: wanted });
+  const found = await search({ ...archive, backups: archive.info.backups, target: wanted, gapAfter });
   if (wanted.kind === "time") await refuseAmbiguous(wanted.time, { ...archive, ...found });
   return found;
 }
@@ -111,25 +117,42 @@ interface Search {
   readonly target: WalTarget & { also?: string };
   readonly end: bigint;
   readonly archived: ReadonlySet<string>;
+  readonly gapAfter: boolean;
 }
 
 /** The newest base backup from which the target can be reached. */
-async function search({ reader, backups, way, target, end, archived }: Search): Promise<Located> {
+async function search({ reader, backups, way, target, end, archived, gapAfter }: Search): Promise<Located> {
   const usable = usableBackups(backups, way);
   let failure: Failure = { failure: "absent" };
+  let missing: Error | undefined;
   for (const backup of [...usable].reverse()) {
     const from = segmentStart(segmentName(backup.timeline, parseLsn(backup.startLsn)));
-    const contents = await readWal(reader, way, from, end);
-    if ("gap" in contents) throw gapIn(contents.gap, way, from, end, archived);
-    const outcome = compileWith(target, contents, {
-      consistent: parseLsn(backup.stopLsn),
-      stoppedAt: backup.stoppedAt,
-    });
-    if (!("failure" in outcome)) return { backup, compiled: outcome, contents };
+    const read = await readWal(reader, way, from, end, { rows: false });
+    const gap = "gap" in read ? gapIn(read.gap, way, from, end, archived) : undefined;
+    if (gap !== undefined && !gapAfter) throw gap;
+    const ends = "gap" in read ? read.readable : read;
+    const base = { consistent: parseLsn(backup.stopLsn), stoppedAt: backup.stoppedAt };
+    const outcome = compileWith(target, ends, base, gap !== undefined);
+    if (!("failure" in outcome) && (gap === undefined || isSure(target, outcome))) {
+      const begin = writesFrom(ends.running, outcome.lost, from);
+      const written = await readWal(reader, way, begin, end);
+      if ("gap" in written && gap === undefined) throw gapIn(written.gap, way, begin, end, archived);
+      const { writes, last } = "gap" in written ? written.readable : written;
+      const contents = { ...ends, writes, last: last ?? ends.last };
+      return { backup, compiled: outcome, contents, gap: "gap" in read ? read.gap : undefined };
+    }
+    // An older base backup reaches further back, but not over the gap.
+    if (gap !== undefined && !("failure" in outcome && outcome.failure === "early")) missing ??= gap;
+    if (!("failure" in outcome)) continue;
     failure = outcome;
     if (failure.failure === "late" || failure.failure === "duplicate") break;
   }
-  throw refusalOf(target, failure, usable);
+  throw missing ?? refusalOf(target, failure, usable);
+}
+
+/** Whether nothing behind a gap could still belong to what is kept: another transaction of the same microsecond, for one. Pure. */
+function isSure({ kind }: WalTarget, { inclusive }: CompiledTarget): boolean {
+  return !inclusive || kind === "xid";
 }
 
 /** Base backups that lie on the way. Pure. */
@@ -142,9 +165,11 @@ function compileWith(
   target: WalTarget & { also?: string },
   contents: WalContents,
   base: { readonly consistent: bigint; readonly stoppedAt: number },
+  cut: boolean,
 ): CompiledTarget | Failure {
   const first = compileTarget(target, contents, base);
-  if (target.also === undefined || !("failure" in first) || first.failure !== "absent") return first;
+  // Behind a gap there may be the very point that was looked for first.
+  if (target.also === undefined || cut || !("failure" in first) || first.failure !== "absent") return first;
   return compileTarget({ kind: "restorePoint", name: target.also }, contents, base);
 }
 

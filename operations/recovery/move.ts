@@ -114,7 +114,9 @@ export function describeMove(move: Move): string[] {
   const losses = describeLosses(plan.losses);
   const left =
     losses.length === 0
-      ? ["no row of the application is left behind"]
+      ? move.kind === "recovery" && move.plan.gap !== undefined
+        ? []
+        : ["no row of the application is left behind"]
       : losses.map((line) => `left behind: ${line}`);
   if (move.kind === "undo") {
     return [
@@ -128,8 +130,13 @@ export function describeMove(move: Move): string[] {
     target.last === undefined
       ? "no transaction since the base backup is kept"
       : `last transaction kept: ${target.last.xid} of ${target.last.time}+00`,
-    `${plan.lost.length} transactions are left behind`,
+    `${move.plan.gap === undefined ? "" : "at least "}${plan.lost.length} transactions are left behind`,
     ...left,
+    ...(move.plan.gap === undefined
+      ? []
+      : [
+          `WARNING: the WAL behind the target has a gap (${move.plan.gap}): what was written there and later is dropped as asked, but not counted`,
+        ]),
     `takes about ${estimate(backup.size, walBytes)} s before anybody waits, most of it for replaying ${Math.ceil(walBytes / 1024 ** 2)} MB of WAL`,
   ];
 }

@@ -6,7 +6,7 @@ import type { World } from "../plan/world.ts";
 import { seenIn } from "./again.ts";
 import { checkParameters, highestParameters, parametersOf } from "./checks.ts";
 import type { CompiledTarget } from "./compile.ts";
-import { schemaAt } from "./facts.ts";
+import { schemaAt, type Kept } from "./facts.ts";
 import { locateTarget, withArchive, type Archived } from "./locate.ts";
 import { lossesOf } from "./losses.ts";
 import type { RecoveryPlan } from "./types.ts";
@@ -37,7 +37,9 @@ async function planWith(
   archive: Archived,
 ): Promise<RecoveryPlan> {
   const server = access(settings);
-  const { backup, compiled, contents } = await locateTarget(settings, recovery.target, archive);
+  const { backup, compiled, contents, gap } = await locateTarget(settings, recovery.target, archive, {
+    gapAfter: recovery.laterWrites === "drop",
+  });
   const parameters = highestParameters(parametersOf(archive.control), contents.parameters);
   checkParameters(cluster, parameters);
   const half = openAt(contents, compiled).filter(({ gid }) => parsePreparedName(gid) !== undefined);
@@ -47,13 +49,28 @@ async function planWith(
   const timeline = timelineAt(archive.way, compiled.lsn);
   return {
     ...{ id: planId(compiled, timeline, backup.label), volume: recovery.volume, from: recovery.from },
-    ...{ backup, target: compiled, timeline, lost: compiled.lost },
+    ...{ backup, target: compiled, timeline, lost: compiled.lost, gap },
     losses: await lossesOf(server, databases, contents.writes, compiled.lost),
     seen: seenIn(archive.way, parseLsn(backup.startLsn), contents, compiled.lost),
     walBytes: Number(compiled.lsn - parseLsn(backup.startLsn)),
-    schema: await schemaAt(server, settings, schema, compiled.lost),
+    schema: await schemaAt(
+      server,
+      settings,
+      schema,
+      compiled.lost,
+      gap === undefined ? undefined : keptOf(contents, compiled, backup.stoppedAt),
+    ),
     left: new Map([...schema].map(([name, { version }]) => [name, version])),
     parameters,
+  };
+}
+
+/** What is known of the transactions that are kept, where those that are not are not all known. Pure. */
+function keptOf({ endings }: WalContents, { last, lost }: CompiledTarget, stoppedAt: number): Kept {
+  const left = new Set(lost.map(({ xid }) => xid));
+  return {
+    xids: endings.filter(({ xid }) => !left.has(xid)).flatMap(({ xid, subxids }) => [xid, ...subxids]),
+    until: last === undefined ? new Date(stoppedAt).toISOString() : `${last.time}+00`,
   };
 }
 

@@ -8,6 +8,8 @@ import { withClient } from "../database/connection.ts";
 import { rowsOf } from "../database/query.ts";
 import { docker } from "../docker/run.ts";
 import { refuseIfInVain } from "../docker/in-vain.ts";
+import { currentVersions } from "../migrations/observe.ts";
+import { connectorTo } from "../plan/schema.ts";
 import { removeInstance, startInstance, waitForRecovery, type Instance } from "./instance.ts";
 import { readMark, writeMark } from "./mark.ts";
 import type { RecoveryPlan } from "./types.ts";
@@ -55,6 +57,7 @@ export async function prepareRecovery(request: RecoveryRequest): Promise<Instanc
     now = instance.container;
     await pausedAtTarget(instance, plan);
     await refuseHalfDone(instance, settings);
+    if (plan.gap !== undefined) await checkSchema(instance, settings, plan);
     // What is on the disk now need not be written while everybody waits.
     await withClient(instance.server, "postgres", (client) => client.query("checkpoint"));
     say(`replayed to ${formatLsn(plan.target.lsn)} and paused there`);
@@ -119,6 +122,23 @@ export async function pausedAtTarget(
     "RECOVERY_MISSED",
     `recovery did not stop where it was planned: planned ${formatLsn(target.lsn)} after ${commit ?? "no commit"}, ${state.paused ? "paused" : "not paused"} at ${state.replayed ?? "?"} after ${state.lastCommit ?? "no commit"}.`,
     "This is a defect of this program or of the archive; the volume in use serves on. Choose another target.",
+  );
+}
+
+/** With a gap the schema at the target was worked out from an incomplete WAL; here it can be read. */
+async function checkSchema(
+  { server }: Instance,
+  settings: Settings,
+  { schema }: RecoveryPlan,
+): Promise<void> {
+  const there = [...settings.databases.values()].filter(({ name }) => schema.get(name) !== undefined);
+  const versions = await currentVersions(connectorTo(server, "rollback recovery"), there);
+  const other = there.filter(({ name }) => versions.get(name)?.head !== schema.get(name));
+  if (other.length === 0) return;
+  throw refuseRecovery(
+    "RECOVERY_SCHEMA",
+    `at the target the schema of ${other.map(({ name }) => `${name} is ${versions.get(name)?.head ?? "0"}, not ${schema.get(name) ?? "0"} as the events say`).join("; ")}.`,
+    "Put the missing segment back into the archive, or choose another target.",
   );
 }
 

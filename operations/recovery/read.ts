@@ -1,6 +1,7 @@
 import { readerShell, type Reader } from "./reader.ts";
 import { segmentName, segmentsAlong, segmentStart, timelineAt, type Branch } from "./segments.ts";
 import { parseDestroyed, type Destroyed } from "./destroyed.ts";
+import { parseRunning, type Running } from "./running.ts";
 import { formatLsn, parseLsn, parseParameters, parseWal, type Endings } from "./wal.ts";
 
 /** Rows that a transaction wrote to one table, which is named by `tablespace/database/file`. */
@@ -21,53 +22,85 @@ export interface WalContents extends Endings {
   /** Position of the last record read; undefined: there was none. */
   readonly last: bigint | undefined;
   readonly destroyed: readonly Destroyed[];
+  /** Which transactions were under way, as the server noted it now and then; empty when rows were read. */
+  readonly running: readonly Running[];
 }
 
 /** A stretch of WAL that could not be read in full. */
 export interface WalGap {
   readonly gap: string;
+  /** What lies before it. */
+  readonly readable: WalContents;
+}
+
+interface ReadOptions {
+  /** Records up to and with the one here are left out. */
+  readonly after?: bigint;
+  /** Whether rows are counted (default); printing their records is what takes the time. */
+  readonly rows?: boolean;
 }
 
 /**
  * Reads all WAL from `from` to `to` along the way, from the archive and from what the volume still holds. Each segment is linked
- * under the newest timeline's name, so that `pg_waldump` reads across forks in one go and loses no record on a boundary. Records up
- * to and with the one at `after` are left out.
+ * under the newest timeline's name, so that `pg_waldump` reads across forks in one go and loses no record on a boundary.
  */
 export async function readWal(
   reader: Reader,
   way: readonly Branch[],
   from: bigint,
   to: bigint,
-  after = 0n,
+  options: ReadOptions = {},
 ): Promise<WalContents | WalGap> {
   const timeline = way.at(-1)?.timeline ?? 1;
-  const names = segmentsAlong(way, from, to);
+  const missing = await fetchSegments(reader, timeline, segmentsAlong(way, from, to));
+  if (missing === undefined) {
+    const contents = await dump(reader, way, from, to, options);
+    if (!("gap" in contents) || !(await forgetRecycled(reader))) return contents;
+    return readWal(reader, way, from, to, options);
+  }
+  const until = segmentStart(missing);
+  const before = until > from ? await dump(reader, way, from, until, options) : nothing;
+  return { gap: missing, readable: "gap" in before ? before.readable : before };
+}
+
+const nothing: WalContents = {
+  ...{ endings: [], points: [], prepared: [], parameters: [], writes: [], destroyed: [], running: [] },
+  last: undefined,
+};
+
+/** Several at once: each is a process, or a question to a bucket, of its own. @returns the first that is not to be had. */
+async function fetchSegments(
+  reader: Reader,
+  timeline: number,
+  names: readonly string[],
+): Promise<string | undefined> {
   const list = names.map((name) => `${name} ${segmentName(timeline, segmentStart(name))}\n`).join("");
-  const fetched = await readerShell(
-    reader,
-    fetchScript,
-    [
-      reader.scratch,
-      reader.data,
-      ...reader.pgbackrest("archive-get", ["--log-level-console=off", "--log-level-stderr=off"]),
-    ],
-    list,
-  );
-  if (fetched !== "") return { gap: fetched };
+  const get = reader.pgbackrest("archive-get", ["--log-level-console=off", "--log-level-stderr=off"]);
+  const printed = await readerShell(reader, fetchScript, [reader.scratch, reader.data, ...get], list);
+  const missing = new Set(printed.split("\n"));
+  return names.find((name) => missing.has(name));
+}
+
+/** A server that works takes segments away that were linked: they are in the archive by then. @returns whether there were any. */
+async function forgetRecycled(reader: Reader): Promise<boolean> {
+  return (await readerShell(reader, 'find "$1" -xtype l -print -delete', [reader.scratch])) !== "";
+}
+
+async function dump(
+  reader: Reader,
+  way: readonly Branch[],
+  from: bigint,
+  to: bigint,
+  { after = 0n, rows = true }: ReadOptions,
+): Promise<WalContents | WalGap> {
+  const timeline = way.at(-1)?.timeline ?? 1;
   const printed = await readerShell(reader, dumpScript, [
-    reader.scratch,
-    String(timeline),
-    formatLsn(from),
-    formatLsn(to),
-    summarise,
-    String(after),
+    ...[reader.scratch, String(timeline), formatLsn(from), formatLsn(to), summarise, String(after)],
+    ...["Transaction", "XLOG", ...(rows ? ["Heap", "Heap2", "Storage"] : ["Standby"])],
   ]);
   const [records = "", error = ""] = printed.split("\x1e");
-  const at = /at ([0-9A-F]+\/[0-9A-F]+)/.exec(error)?.[1];
-  if (error.trim() !== "")
-    return { gap: `${at === undefined ? "" : `${at}: `}${error.trim().split("\n")[0] ?? ""}` };
   const parsed = parseWal(records, timeline);
-  return {
+  const contents = {
     endings: parsed.endings.map((each) => ({ ...each, timeline: timelineAt(way, each.lsn) })),
     points: parsed.points.map((each) => ({ ...each, timeline: timelineAt(way, each.lsn) })),
     writes: parseWrites(records),
@@ -75,28 +108,38 @@ export async function readWal(
     parameters: parseParameters(records),
     last: parseLast(records),
     destroyed: parseDestroyed(records),
+    running: parseRunning(records),
   };
+  if (error.trim() === "") return contents;
+  const at = /at ([0-9A-F]+\/[0-9A-F]+)/.exec(error)?.[1];
+  const gap = `${at === undefined ? "" : `${at}: `}${error.trim().split("\n")[0] ?? ""}`;
+  return { gap, readable: contents };
 }
 
 /** `$1` folder, `$2` old volume, then the command of archive-get; standard input: segment and the name to give it. Prints what is missing. */
 const fetchScript = `to=$1 old=$2; shift 2; mkdir -p "$to"
+# What is fetched would be written through a link to a segment that the server has taken away.
+find "$to" -xtype l -delete
 while read -r name as; do
   [ -e "$to/$as" ] && continue
   if [ -e "$old/pg_wal/$name" ]; then ln -s "$old/pg_wal/$name" "$to/$as"
-  elif "$@" "$name" "$to/$as" </dev/null >/dev/null 2>&1; then :
-  else echo "$name"; exit 0; fi
-done`;
+  else echo "$name $to/$as"; fi
+done | xargs -r -L 1 -P "$(($(nproc) * 2))" bash -c '
+  get=("\${@:1:$#-2}"); set -- "\${@: -2}"
+  "\${get[@]}" "$1" "$2" </dev/null >/dev/null 2>&1 || echo "$1"' sh "$@"`;
 
-/** `$1` folder, `$2` timeline, `$3` and `$4` positions, `$5` perl program, `$6` position up to which nothing is wanted. */
-const dumpScript = `errors=$(mktemp)
-pg_waldump -p "$1" -t "$2" -s "$3" -e "$4" -r Transaction -r XLOG -r Heap -r Heap2 -r Storage 2>"$errors" | AFTER="$6" perl -ne "$5" || true
+/** `$1` folder, `$2` timeline, `$3` and `$4` positions, `$5` perl program, `$6` position up to which nothing is wanted, then kinds of records. */
+const dumpScript = `errors=$(mktemp); folder=$1 timeline=$2 from=$3 to=$4 program=$5 after=$6; shift 6
+pg_waldump -p "$folder" -t "$timeline" -s "$from" -e "$to" "\${@/#/--rmgr=}" 2>"$errors" | AFTER="$after" perl -ne "$program" || true
 printf '\\036'; cat "$errors"; rm -f "$errors"`;
 
 /** Ends of transactions and restore points as they are; rows written, summed up. Records of big transactions stay in the container. */
 const summarise = String.raw`BEGIN { $after = $ENV{AFTER} }
 if ($after && m{, lsn: ([0-9A-F]+)/([0-9A-F]+),}) { next if hex($1) * 4294967296 + hex($2) <= $after }
 $seen = $_;
-if (/^rmgr: (?:Transaction|XLOG)/) {
+if (/^rmgr: Standby/) {
+  print "RUNNING $1 $2 $3\n" if m{, lsn: ([0-9A-F]+/[0-9A-F]+),.* desc: RUNNING_XACTS nextXid (\d+) .*oldestRunningXid (\d+)};
+} elsif (/^rmgr: (?:Transaction|XLOG)/) {
   if (/desc: (?:COMMIT|ABORT|PREPARE|RESTORE_POINT|PARAMETER_CHANGE)/) { s/; inval msgs:.*//; print; }
 } elsif (/ desc: TRUNCATE .*relids: /) {
   print;

@@ -25,6 +25,6 @@ export function walGap(what: string): Refusal {
   return refuseRecovery(
     "WAL_GAP",
     `the WAL cannot be read without a break: ${what}.`,
-    "Put the segment back into the archive if a copy of it exists, or choose a target after the next base backup, or restore a dump. Make a new base backup now:  npx rollback backup --type full",
+    "Put the segment back into the archive if a copy of it exists (behind the target it is done without:  rollback:recovery.laterWrites: drop), or choose a target after the next base backup, or restore a dump. Make a new base backup now:  npx rollback backup --type full",
   );
 }

@@ -27,6 +27,8 @@ export interface RecoveryPlan {
   /** Committed transactions that are left behind. */
   readonly lost: CompiledTarget["lost"];
   readonly losses: readonly TableLoss[];
+  /** WAL behind the target that is missing or damaged; what was written there and later is not counted in `lost` and `losses`. */
+  readonly gap: string | undefined;
   readonly seen: Seen;
   /** Bytes of WAL to replay, which is what takes the time. */
   readonly walBytes: number;

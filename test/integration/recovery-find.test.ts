@@ -4,6 +4,10 @@ import { findDamage, type DamageQuery, type Suspect } from "../../operations/rec
 import { findKey, type KeyQuery } from "../../operations/recovery/find/key.ts";
 import { justBefore } from "../../operations/recovery/find/propose.ts";
 import { scanSince, type Scan } from "../../operations/recovery/find/scan.ts";
+import { readWal } from "../../operations/recovery/read.ts";
+import { readerShell, withServerReader } from "../../operations/recovery/reader.ts";
+import { segmentName } from "../../operations/recovery/segments.ts";
+import { parseLsn } from "../../operations/recovery/wal.ts";
 import { removeLook } from "../../operations/recovery/look/place.ts";
 import { withLook, type LookSession } from "../../operations/recovery/look/session.ts";
 import { isRefusal } from "../../settings/refusal.ts";
@@ -107,6 +111,28 @@ describe("finding the moment before the damage", function () {
       const [few] = await findDamage(session, scan, about({ table: "meals", below: 100 }));
       assert.ok(few);
       assert.deepEqual([named([few]), few.before, few.after], [["few"], 100, 98]);
+    });
+  });
+
+  it("reads on in the archive when the server takes a segment away meanwhile, and writes nothing where it was", async () => {
+    await server.query("postgres", "select pg_switch_wal()");
+    await server.query("mealie", "insert into notes values (100)");
+    const from = parseLsn(await server.position());
+    await server.query("mealie", "insert into notes values (101)");
+    const segment = segmentName(1, from);
+    await inServer(server.container, "check");
+    const to = parseLsn(await server.position());
+    await withServerReader(server.container, async (reader) => {
+      const way = [{ timeline: 1, until: undefined }];
+      const before = await readWal(reader, way, from, to);
+      assert.ok(!("gap" in before));
+      assert.ok(before.writes.some(({ inserted }) => inserted === 1));
+      await readerShell(reader, 'rm "$1"', [`${reader.data}/pg_wal/${segment}`]);
+      assert.deepEqual(await readWal(reader, way, from, to), before);
+      assert.equal(
+        await readerShell(reader, 'ls "$1" | grep -c "^$2" || true', [`${reader.data}/pg_wal`, segment]),
+        "0",
+      );
     });
   });
 });

@@ -11,6 +11,7 @@ import {
   type Asked,
 } from "../../support/recovery.ts";
 import { askStack } from "../../support/stack-checks.ts";
+import { lineOf } from "../../support/stack-events.ts";
 import { createStack, type ScratchStack } from "../../support/stack.ts";
 
 const options: StackOptions = { ...quickStack, live: { "1.2.0": 100 } };
@@ -167,12 +168,16 @@ describe("a recovery that cannot be made is refused with its own code, and nothi
     await shell(`rm -f $PGDATA/pg_wal/${segment}`);
     const files = `${archive}/${segment.slice(0, 16)}/${segment}-*`;
     await shell(`mkdir /tmp/aside && mv ${files} /tmp/aside`);
-    const output = await previewed("WAL_GAP", { target: { restorePoint: "a-point" } });
+    await point("behind-the-gap");
+    await server(insert);
+    const output = await previewed("WAL_GAP", { target: { restorePoint: "a-point" }, laterWrites: "keep" });
     assert.match(output, new RegExp(segment));
+    await previewed("WAL_GAP", { target: { restorePoint: "behind-the-gap" } });
+    await previewed("WAL_GAP", { target: { restorePoint: "nowhere" } });
     await shell(
-      `for f in /tmp/aside/*; do head -c 2000 "$f" > ${archive}/${segment.slice(0, 16)}/$(basename "$f"); done`,
+      `for f in /tmp/aside/*; do head -c $(($(stat -c %s "$f") / 2)) "$f" > ${archive}/${segment.slice(0, 16)}/$(basename "$f"); done`,
     );
-    await previewed("WAL_GAP", { target: { restorePoint: "a-point" } });
+    await previewed("WAL_GAP", { target: { restorePoint: "a-point" }, laterWrites: "keep" });
     await shell(`mv -f /tmp/aside/* ${archive}/${segment.slice(0, 16)}/`);
   });
 
@@ -207,6 +212,23 @@ describe("a recovery that cannot be made is refused with its own code, and nothi
     await tried("RECOVERY_MISSED", { target: { xid: String(row?.["xid"]) }, cluster: { image: other } });
   });
 
+  it("LATER_WRITES: somebody wrote while the new volume was restored, and nobody has decided about that", async () => {
+    await point("now");
+    await askRecovery(stack, options, { target: { restorePoint: "now" } });
+    assert.match((await stack.preview()).output, /no row of the application is left behind/);
+    const running = await stack.startUp();
+    await running.waitFor(lineOf("backup", /^restored /));
+    await server("insert into meals (name, slot, calories) values ('written meanwhile', 'lunch', 100)");
+    const { output, exitCode } = await running.ended;
+    assert.notEqual(exitCode, 0);
+    assertRefused(output, "LATER_WRITES");
+    assert.match(output, /1 rows were written .*public\.meals: 1 inserted/);
+    const there = await server("select name from meals where name = 'written meanwhile'");
+    assert.deepEqual(there, [{ name: "written meanwhile" }]);
+    // Behind the fence the applications' roles were closed: they are open again.
+    assert.equal((await askStack(stack, "/api/meals")).status, 200);
+  });
+
   it("TIMELINE_AMBIGUOUS: at that time there were writes that an earlier recovery left behind", async () => {
     const written = async (): Promise<string> => {
       const [row] = await server(`${insert} returning pg_current_xact_id()::text as xid`);
@@ -225,5 +247,35 @@ describe("a recovery that cannot be made is refused with its own code, and nothi
     await previewed("TIMELINE_AMBIGUOUS", { target: { time: left }, from, volume });
     await askRecovery(stack, options, { target: { time: kept }, from, volume, laterWrites: "drop" });
     await stack.preview();
+  });
+
+  it("but goes to a target before a segment that is gone for good, if what came later is dropped anyway", async () => {
+    const count = async (): Promise<unknown> => (await server("select count(*)::int as meals from meals"))[0];
+    const wanted = await count();
+    await point("before-the-gap");
+    await server(insert);
+    await server("select pg_switch_wal()", "postgres");
+    const [row] = await server("select pg_walfile_name(pg_current_wal_lsn()) as name");
+    const segment = String(row?.["name"]);
+    await server(insert);
+    await archivedUpToNow();
+    await server(insert);
+    await shell(`rm -f $PGDATA/pg_wal/${segment} ${archive}/${segment.slice(0, 16)}/${segment}-*`);
+    const way = { from: `${stack.volumes.data}-2`, volume: `${stack.volumes.data}-3` };
+    await askRecovery(stack, options, {
+      target: { restorePoint: "before-the-gap" },
+      ...way,
+      laterWrites: "drop",
+    });
+    const { output } = await stack.preview();
+    assert.match(output, new RegExp(`WARNING: the WAL behind the target has a gap \\(${segment}\\)`));
+    assert.match(output, /at least 1 transactions are left behind/);
+    await stack.up();
+    started = await serverStart();
+    assert.deepEqual(await count(), wanted);
+    const [event] = await server(
+      "select details->>'uncountedBehind' as gap from rollback.event where kind = 'recovered' order by id desc limit 1",
+    );
+    assert.deepEqual(event, { gap: segment });
   });
 });

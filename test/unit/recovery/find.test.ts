@@ -26,6 +26,7 @@ const contents = (more: Partial<WalContents>): WalContents => ({
     points: [],
     writes: [],
     destroyed: [],
+    running: [],
     prepared: [],
     parameters: [],
     last: undefined,
