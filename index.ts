@@ -34,16 +34,18 @@ const room =
     ? preflight
     : effect(hooks, "takeover", { dependsOn: [...cacheServers, created] });
 const gateway = new Gateway("gateway", { hooks, network: net, flags, after: [room] });
-// An nginx of the user's gets the stack's file once there is a door that it can pass requests on to.
-const reachable =
-  context.front === undefined ? gateway.parts : [effect(hooks, "front", { dependsOn: gateway.parts })];
-
 // A server that keeps running is brought up to date before anybody waits; one that has to stop is fenced first.
 const running = context.change.serverStops.length === 0 ? databaseServer(hooks, net, [room]) : undefined;
-// The engine makes a server again that a killed run left behind: whoever asks it comes afterwards.
-const there = running?.cluster.server ?? [];
-const flagged = effect(hooks, "flags", { dependsOn: [...reachable, ...there] });
-const backup = effect(hooks, "backup", { dependsOn: [preflight, ...there] });
+// The engine makes a server again that a killed run left behind: whoever asks it waits until it is ready.
+const ready = running === undefined ? [] : [running.cluster.ready];
+// An nginx of the user's gets the stack's file once there is a door that it can pass requests on to.
+const reachable =
+  context.front === undefined
+    ? gateway.parts
+    : [effect(hooks, "front", { dependsOn: [...gateway.parts, ...ready] })];
+const flagged = effect(hooks, "flags", { dependsOn: [...reachable, ...ready] });
+
+const backup = effect(hooks, "backup", { dependsOn: [preflight, ...ready] });
 const prepared = [
   backup,
   flagged,

@@ -20,8 +20,6 @@ export interface ClusterArgs {
 
 /** PostgreSQL: our own container on a named volume, or somebody else's server; ready once it answers with our settings. */
 export class Cluster extends pulumi.ComponentResource {
-  /** Our own container; none where the server is somebody else's. */
-  readonly server: readonly pulumi.Resource[];
   readonly ready: pulumi.Stash;
   readonly provider: postgresql.Provider;
 
@@ -29,13 +27,13 @@ export class Cluster extends pulumi.ComponentResource {
     const { hooks } = args;
     const { cluster } = hooks.context.settings;
     super("rollback:index:Cluster", name, { kind: cluster.kind, image: cluster.image }, opts);
-    this.server = cluster.kind === "own" ? [this.container(cluster, args)] : [];
-    this.ready = effect(hooks, "ready", { parent: this, dependsOn: [...args.after, ...this.server] });
+    const server = cluster.kind === "own" ? [this.server(cluster, args)] : args.after;
+    this.ready = effect(hooks, "ready", { parent: this, dependsOn: server });
     this.provider = this.access(hooks);
     this.registerOutputs({});
   }
 
-  private container(cluster: OwnCluster, { hooks, network, after }: ClusterArgs): docker.Container {
+  private server(cluster: OwnCluster, { hooks, network, after }: ClusterArgs): docker.Container {
     const { settings, desired } = hooks.context;
     const data = this.volume(hooks, "data", cluster.volume, after);
     const repository = cluster.backup.repository;

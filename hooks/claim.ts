@@ -1,12 +1,9 @@
-import { waitUntilReady, withClient } from "../operations/database/connection.ts";
+import { withClient } from "../operations/database/connection.ts";
 import { inTransaction } from "../operations/database/query.ts";
-import { refuseIfInVain } from "../operations/docker/in-vain.ts";
 import { assertRun, claimRun, type RunClaim } from "../operations/journal/run-token.ts";
 import { claimRoutes } from "../operations/traffic/routes.ts";
 import { access } from "../operations/plan/access.ts";
 import { stackLabel } from "../settings/names.ts";
-import { isRefusal } from "../settings/refusal.ts";
-import { stackNames } from "../settings/stack-names.ts";
 import type { RunContext } from "./context.ts";
 
 /** From here on this run, and no program of an earlier one, may write in these databases. */
@@ -24,25 +21,12 @@ export async function claim(context: RunContext, databases: Iterable<string>): P
 export async function assertStillOurs({ settings, revision, notes, session }: RunContext): Promise<void> {
   const [database] = notes.claimed;
   if (database === undefined) return;
-  const ask = (): Promise<void> =>
-    withClient(
-      access(settings),
-      database,
-      (client) => inTransaction(client, () => assertRun(client, revision)),
-      session,
-    );
-  try {
-    await ask();
-  } catch (error) {
-    // The server may only just have been made again, in place of one that a killed run left; nobody waits for it yet.
-    if (!isRefusal(error, "SERVER_UNREACHABLE") || notes.lease !== undefined) throw error;
-    if (settings.cluster.kind !== "own") throw error;
-    const { postgres } = stackNames(settings);
-    await waitUntilReady(access(settings), 30_000, () => undefined, {
-      hopeless: () => refuseIfInVain(postgres),
-    });
-    await ask();
-  }
+  await withClient(
+    access(settings),
+    database,
+    (client) => inTransaction(client, () => assertRun(client, revision)),
+    session,
+  );
 }
 
 /**

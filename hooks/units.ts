@@ -87,9 +87,10 @@ export async function stopUnits({ settings, desired }: RunContext): Promise<stri
   return stopped;
 }
 
-/** What the stack's outputs say of its units, and a destroy shows: the engine runs no hook then. Undefined without any. */
-export function leftByDestroy(context: RunContext): string | undefined {
+/** What the stack's outputs say of its units, and a destroy shows: the engine runs no hook then. Null, which is not shown, without any. */
+export function leftByDestroy(context: RunContext): string | null {
   const commands = stopCommands(unitsOf(context).filter(({ started }) => started));
-  if (commands.length === 0) return undefined;
+  // The SDK warns of an output that is undefined.
+  if (commands.length === 0) return null;
   return `units keep running after \`pulumi destroy\`; what stops them: ${commands.join("; ")}`;
 }

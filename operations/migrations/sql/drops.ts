@@ -1,4 +1,4 @@
-import type { Node } from "libpg-query";
+import type { DropStmt, Node } from "libpg-query";
 import type { TableName } from "../types.ts";
 import { nameFromParts, nameOf, stringsOf } from "./names.ts";
 
@@ -9,6 +9,11 @@ export interface Drop {
   readonly name: TableName;
   /** The column or constraint. */
   readonly part?: string;
+}
+
+/** One that a DROP names itself, not an ALTER TABLE. */
+interface DroppedObject extends Drop {
+  readonly kind: "relation" | "type" | "schema";
 }
 
 const relations = new Set([
@@ -22,16 +27,7 @@ const relations = new Set([
 
 /** See `Drop`; of the kinds that most other things depend on. */
 export function dropsOf(node: Node): Drop[] {
-  if ("DropStmt" in node) {
-    const { removeType = "OBJECT_TABLE", objects = [], behavior } = node.DropStmt;
-    if (behavior === "DROP_CASCADE") return [];
-    return objects.flatMap((object): Drop[] => {
-      if (relations.has(removeType)) return named("relation", stringsOf(object));
-      if (removeType === "OBJECT_TYPE" || removeType === "OBJECT_DOMAIN")
-        return named("type", stringsOf("TypeName" in object ? object.TypeName.names : undefined));
-      return removeType === "OBJECT_SCHEMA" ? named("schema", stringsOf(object).slice(-1)) : [];
-    });
-  }
+  if ("DropStmt" in node) return node.DropStmt.behavior === "DROP_CASCADE" ? [] : objectsOf(node.DropStmt);
   if (!("AlterTableStmt" in node) || node.AlterTableStmt.objtype !== "OBJECT_TABLE") return [];
   const table = nameOf(node.AlterTableStmt.relation);
   return (node.AlterTableStmt.cmds ?? []).flatMap((each): Drop[] => {
@@ -43,7 +39,17 @@ export function dropsOf(node: Node): Drop[] {
   });
 }
 
-function named(kind: Drop["kind"], parts: readonly string[]): Drop[] {
+/** What a DROP names, of these kinds. */
+export function objectsOf({ removeType = "OBJECT_TABLE", objects = [] }: DropStmt): DroppedObject[] {
+  return objects.flatMap((object) => {
+    if (relations.has(removeType)) return named("relation", stringsOf(object));
+    if (removeType === "OBJECT_TYPE" || removeType === "OBJECT_DOMAIN")
+      return named("type", stringsOf("TypeName" in object ? object.TypeName.names : undefined));
+    return removeType === "OBJECT_SCHEMA" ? named("schema", stringsOf(object).slice(-1)) : [];
+  });
+}
+
+function named(kind: DroppedObject["kind"], parts: readonly string[]): DroppedObject[] {
   const name = nameFromParts(parts);
   return name === undefined ? [] : [{ kind, name }];
 }

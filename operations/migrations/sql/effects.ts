@@ -1,5 +1,6 @@
 import type { AlterTableCmd, DropStmt, Node } from "libpg-query";
 import type { TableName } from "../types.ts";
+import { objectsOf } from "./drops.ts";
 import { nameFromParts, nameOf, showName, stringsOf } from "./names.ts";
 import { kindOf } from "./parse.ts";
 
@@ -74,29 +75,10 @@ const plainKinds = new Set(
   ),
 );
 
-const relations = new Set([
-  "OBJECT_TABLE",
-  "OBJECT_VIEW",
-  "OBJECT_MATVIEW",
-  "OBJECT_FOREIGN_TABLE",
-  "OBJECT_INDEX",
-  "OBJECT_SEQUENCE",
-]);
-
-function dropped({
-  removeType = "OBJECT_TABLE",
-  objects = [],
-  behavior,
-  missing_ok: optional,
-}: DropStmt): Effects {
-  const removed = objects.flatMap((object): Thing[] => {
-    if (relations.has(removeType)) return relation(nameFromParts(stringsOf(object)));
-    if (removeType === "OBJECT_TYPE" || removeType === "OBJECT_DOMAIN")
-      return type("TypeName" in object ? object.TypeName.names : undefined);
-    const name = removeType === "OBJECT_SCHEMA" ? stringsOf(object).at(-1) : undefined;
-    return name === undefined ? [] : [{ kind: "schema", name }];
-  });
-  return { made: [], removed, needs: optional === true ? [] : removed, unclear: behavior === "DROP_CASCADE" };
+function dropped(statement: DropStmt): Effects {
+  const removed = objectsOf(statement).map(({ kind, name }): Thing => ({ kind, name: showName(name) }));
+  const needs = statement.missing_ok === true ? [] : removed;
+  return { made: [], removed, needs, unclear: statement.behavior === "DROP_CASCADE" };
 }
 
 function altered(

@@ -119,7 +119,14 @@ describe("a stack that is up", function () {
       assert.match(output, /onDifference: warn/);
       assert.deepEqual(await schemaVersions(stack), { meal_planner: "23", mealie: "4" });
 
-      await stack.configure({ ...back, safety: { bake: "0s", onDifference: "warn" } });
+      const warned = { ...back, safety: { bake: "0s", onDifference: "warn" } };
+      await stack.configure(warned);
+      await stack.query("meal_planner", "CREATE VIEW in_the_way AS SELECT recipe_json FROM auto_meal_plans");
+      const refusal = await stack.up({ expectFailure: true });
+      assert.match(refusal.output, /refused SCHEMA_DEPENDENTS: .*recipe_json.*view public\.in_the_way/s);
+      assert.deepEqual(await schemaVersions(stack), { meal_planner: "23", mealie: "4" });
+      await stack.query("meal_planner", "DROP VIEW in_the_way");
+
       const taken = await stack.up();
       assert.match(taken.output, /left over: table public\.by_hand/);
       assert.deepEqual(await schemaVersions(stack), { meal_planner: "20", mealie: "4" });
@@ -140,6 +147,8 @@ describe("a stack that is up", function () {
       await stack.configure(good);
       await stack.up();
       await assertServes(stack, "1.2.1");
+      const { output } = await stack.up();
+      assert.doesNotMatch(output, /warning/);
     });
   });
 
