@@ -12,6 +12,7 @@ import { describePlan } from "../operations/migrations/describe.ts";
 import { checkLive } from "../operations/plan/live.ts";
 import { instanceName, removeInstance } from "../operations/recovery/instance.ts";
 import { checkMove, describeMove } from "../operations/recovery/move.ts";
+import { describeAbandoned } from "../operations/recovery/reopen.ts";
 import { refuseOtherSchema } from "../operations/takeover/describe.ts";
 import { refuseStoppedUpstreams } from "../operations/takeover/upstreams.ts";
 import { leaveFront, tryFront } from "../operations/traffic/front.ts";
@@ -38,6 +39,8 @@ async function check({ context, say }: EffectRun): Promise<void> {
   const { settings, world, desired, change, because, names } = context;
   for (const line of describeChange(world, change, because)) say(line);
   if (world.move !== undefined) for (const line of describeMove(world.move)) say(line);
+  if (world.abandoned !== undefined && settings.cluster.kind === "own")
+    say(describeAbandoned(world.abandoned, settings.cluster.volume));
   checkBeforeAnything(settings, world, desired);
   await checkUnits(context);
   if (world.takeover !== undefined) {

@@ -3,6 +3,7 @@ import { waitUntilReady } from "../operations/database/connection.ts";
 import { access } from "../operations/plan/access.ts";
 import { proveArchive, setUpArchive } from "./archive.ts";
 import { assertStillOurs } from "./claim.ts";
+import { reopenServing } from "./recovery.ts";
 import type { EffectDefinition } from "./effect.ts";
 
 /** Milliseconds; a server that replays its log after a crash needs a while. */
@@ -27,6 +28,7 @@ export const ready: EffectDefinition = {
     const { cluster } = settings;
     if (cluster.kind !== "own") return;
     await setUpArchive(run);
+    await reopenServing(run, cluster);
     await applySettings(server, names.postgres, cluster.settings, run.say);
     // Nobody waits for a base backup: behind a fence that comes after the verification.
     if (!run.context.change.hold) await proveArchive(run);

@@ -14,10 +14,17 @@ import type { Move } from "../operations/recovery/types.ts";
 import { pausedAtTarget, prepareRecovery } from "../operations/recovery/prepare.ts";
 import { promote } from "../operations/recovery/promote.ts";
 import { salvage } from "../operations/recovery/salvage.ts";
+import {
+  recordReopening,
+  reopenedUnrecorded,
+  restartOnNewTimeline,
+  stillAbandoned,
+} from "../operations/recovery/reopen.ts";
 import { reopenVolume } from "../operations/recovery/undo.ts";
 import { formatLsn } from "../operations/recovery/wal.ts";
 import { stackLabel } from "../settings/names.ts";
 import type { OwnCluster } from "../settings/types.ts";
+import { assertStillOurs } from "./claim.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition, EffectRun } from "./effect.ts";
 
@@ -39,6 +46,8 @@ export const recovery: EffectDefinition = {
     }
     await archiveUpToNow(context.names.postgres);
     const move = await behindFence(run, planned);
+    // A program whose engine was killed must not open a timeline any more.
+    context.alive();
     const instance =
       move.kind === "recovery"
         ? waiting(context.notes.instance)
@@ -48,6 +57,7 @@ export const recovery: EffectDefinition = {
     if (move.kind === "recovery") await pausedAtTarget(instance, move.plan);
     await keepLater(run, cluster, move, instance);
     status("opening a new timeline");
+    context.alive();
     const timeline = await promote(instance);
     status(`timeline ${timeline}: roles, passwords, and what was recorded since`);
     await writeDown(context, cluster, move, instance, timeline);
@@ -89,6 +99,35 @@ function waiting(instance: Instance | undefined): Instance {
   return instance;
 }
 
+/**
+ * Opens a new timeline on the volume in use, where a killed run has left the archive with one that leads away from it, and
+ * finishes what a killed run began of that.
+ */
+export async function reopenServing(
+  { context, say, status }: EffectRun,
+  { volume }: OwnCluster,
+): Promise<void> {
+  const { settings, names, world, notes, revision } = context;
+  if (!world.server.answers || world.move !== undefined || notes.archiveFails) return;
+  const serving = { server: access(settings), container: names.postgres, status };
+  if (world.abandoned !== undefined) {
+    await archiveUpToNow(names.postgres);
+    const found = await stillAbandoned(serving);
+    context.alive();
+    await assertStillOurs(context);
+    status(`opening a new timeline on ${volume}`);
+    if (found !== undefined) await restartOnNewTimeline(serving, found);
+  }
+  if (!(await reopenedUnrecorded(serving))) return;
+  status(`the new timeline on ${volume} is open`);
+  const { systemIdentifier } = world.server.observation;
+  const timeline = await recordReopening(serving, {
+    ...{ run: revision, volume, databases: existing(context) },
+    journal: { stack: stackLabel(settings), systemIdentifier },
+  });
+  say(`${volume} goes on, on timeline ${timeline}, which a restore from the archive follows`);
+}
+
 /** Later writes as the configuration says: kept beside the dumps, or dropped. */
 async function keepLater(
   { context, say }: EffectRun,
@@ -106,6 +145,10 @@ async function keepLater(
   say(`kept ${rows} rows that were written later in salvage/${revision}, as JSONL and SQL`);
 }
 
+function existing({ settings, world }: Pick<RunContext, "settings" | "world">): string[] {
+  return [...settings.databases.keys()].filter((name) => world.schema.get(name)?.exists === true);
+}
+
 async function writeDown(
   { settings, desired, names, world, revision }: RunContext,
   cluster: OwnCluster,
@@ -116,7 +159,7 @@ async function writeDown(
   const mark = { stack: stackLabel(settings), plan: move.kind === "recovery" ? move.plan.id : "undo" };
   await writeMark(container, { ...mark, state: "promoted" });
   await ensureObjects(server, settings, desired.roles);
-  const databases = [...settings.databases.keys()].filter((name) => world.schema.get(name)?.exists === true);
+  const databases = existing({ settings, world });
   for (const database of databases) {
     await claimRun(
       server,

@@ -77,10 +77,14 @@ export async function inServer(
   return runArchive(container, pgbackrest(serverConfig, command, options));
 }
 
-/** As `inServer`, in any container and with any command line. */
-export async function runArchive(container: string, command: readonly string[]): Promise<string> {
+/** As `inServer`, in any container and with any command line; milliseconds until it is given up (default a day). */
+export async function runArchive(
+  container: string,
+  command: readonly string[],
+  timeoutMs = patience,
+): Promise<string> {
   try {
-    return await docker(["exec", "-u", "postgres", container, ...command], { timeoutMs: patience });
+    return await docker(["exec", "-u", "postgres", container, ...command], { timeoutMs });
   } catch (error) {
     if (!(error instanceof DockerFailure)) throw error;
     throw archiveFailed(error);

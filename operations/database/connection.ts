@@ -102,12 +102,12 @@ function tls({ ssl }: Server): pg.ClientConfig["ssl"] {
 export interface WaitOptions {
   /** Default `postgres`. */
   readonly database?: string;
-  /** Asked between two attempts; throws when waiting is of no use any more. */
+  /** Asked between two attempts, about twice a second; throws when waiting is of no use any more. */
   readonly hopeless?: () => Promise<void>;
 }
 
 /**
- * Waits until the server takes connections, asking ever less often (50 ms to 1 s), and says each new reason once.
+ * Waits until the server takes connections, asking ever less often (50 to 200 ms: somebody may be waiting for it), and says each new reason once.
  * Throws the last Refusal when `deadlineMs` milliseconds have passed; a wrong password is thrown at once.
  */
 export async function waitUntilReady(
@@ -118,7 +118,8 @@ export async function waitUntilReady(
 ): Promise<void> {
   const end = performance.now() + deadlineMs;
   let said = "";
-  for (let pause = 50; ; pause = Math.min(pause * 2, 1000)) {
+  let asked = -Infinity;
+  for (let pause = 50; ; pause = Math.min(pause * 2, 200)) {
     try {
       const connectTimeoutMs = Math.max(200, Math.min(5000, end - performance.now()));
       await withClient(server, database, (client) => client.query("select 1"), { connectTimeoutMs });
@@ -126,7 +127,10 @@ export async function waitUntilReady(
     } catch (error) {
       if (!isUnreachable(error) && !isServerFull(error)) throw error;
       if (performance.now() + pause > end) throw error;
-      await hopeless?.();
+      if (hopeless !== undefined && performance.now() - asked > 500) {
+        await hopeless();
+        asked = performance.now();
+      }
       const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : "";
       if (reason !== said) say(`waiting for PostgreSQL: ${reason.replace(/^refused [A-Z_]+: /, "")}`);
       said = reason;

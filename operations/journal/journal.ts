@@ -153,6 +153,20 @@ export async function openRun(
   await withClient(server, database, (client) => writeRun(client, key, record, false), options);
 }
 
+/** A server that goes on from where it is on a new timeline keeps its journal: all of it is about this state. Repeatable. */
+export async function moveJournal(client: ClientBase, key: JournalKey, timeline: number): Promise<void> {
+  const { there } = await rowOf(
+    client,
+    z.object({ there: z.boolean() }),
+    "select to_regclass('rollback.journal') is not null as there",
+  );
+  if (!there) return;
+  await client.query(
+    "update rollback.journal set timeline = $4 where stack = $1 and system_identifier = $2 and timeline = $3",
+    [key.stack, key.systemIdentifier, key.timeline, timeline],
+  );
+}
+
 /** Closes the run as finished and proven; it is opened as well if that has not been possible before (the first `up`). */
 export async function writeFinished(
   server: Server,

@@ -124,6 +124,7 @@ function stops(world: World, replaced: boolean): string[] {
   return [
     ...(world.serverRemade === undefined ? [] : [world.serverRemade]),
     ...(world.move === undefined ? [] : [`the server goes to ${world.move.plan.volume}`]),
+    ...(world.abandoned === undefined ? [] : ["the server opens a new timeline"]),
     ...(replaced ? ["the server's container is replaced"] : []),
     ...world.server.settingsToRestart.map((name) => `${name} needs a restart of the server`),
   ];

@@ -12,6 +12,7 @@ export function differences(settings: Settings, world: World, desired: Desired, 
   return [
     ...serverDrift(world, desired),
     ...archiveDrift(settings, world),
+    ...abandonedDrift(world),
     ...containerDrift(settings, world, desired),
     ...gatewayDrift(world, routes),
     ...frontDrift(world, frontOf(settings, world.subnet)),
@@ -45,6 +46,14 @@ export function unarchived({ cluster }: Settings, { server }: Pick<World, "serve
 function archiveDrift(settings: Settings, world: World): string[] {
   const segment = unarchived(settings, world);
   return segment === undefined ? [] : [`${segment} of the WAL cannot be archived`];
+}
+
+function abandonedDrift({ abandoned }: World): string[] {
+  return abandoned === undefined
+    ? []
+    : [
+        `the archive has timeline ${abandoned.newest}, which the server on timeline ${abandoned.own} does not come from`,
+      ];
 }
 
 function containerDrift(settings: Settings, world: World, desired: Desired): string[] {

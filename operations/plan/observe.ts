@@ -9,7 +9,9 @@ import {
   type ObservedContainer,
 } from "../docker/observe.ts";
 import { servingVolume } from "../recovery/finished.ts";
+import { instanceName, removeInstance } from "../recovery/instance.ts";
 import { observeMove, schemaAfter } from "../recovery/move.ts";
+import { observeAbandoned } from "../recovery/reopen.ts";
 import { recoverPrepared } from "../migrations/two-phase.ts";
 import { localImages, neededImages, partImages, pullMissing } from "../preflight/images.ts";
 import { observeFront, recordedFront } from "../traffic/front.ts";
@@ -69,11 +71,15 @@ export async function observeWorld(
   ]);
   const containers = [...seen, ...units];
   const database = sleeps ? await observeDatabase(settings, update, say) : asked;
-  const [gateway, images] = await Promise.all([
+  const leftover = containers.find(({ name }) => name === instanceName(settings));
+  // What it has opened must be in the archive before that is asked for it; it is begun anew, or not wanted any more.
+  if (update && leftover !== undefined) await removeInstance(leftover.id);
+  const [gateway, images, abandoned, move] = await Promise.all([
     observeGateway(names, containers, frontOf(settings, subnet)),
     observeReleases(settings, database.journal, say),
+    observeAbandoned(settings, database.server),
+    observeMove(settings, containers, { ...database, initialised }),
   ]);
-  const move = await observeMove(settings, containers, { ...database, initialised });
   const world: World = {
     initialised,
     containers,
@@ -85,6 +91,8 @@ export async function observeWorld(
     takeover,
     schema: move === undefined ? database.schema : schemaAfter(database.schema, move),
     move,
+    // A move opens a timeline that is newer.
+    abandoned: move === undefined ? abandoned : undefined,
     gateway,
     journal: database.journal,
   };

@@ -4,6 +4,7 @@ import { refuseIfInVain } from "../docker/in-vain.ts";
 import { docker } from "../docker/run.ts";
 import { stackLabels, stackNames } from "../../settings/stack-names.ts";
 import type { OwnCluster, Settings } from "../../settings/types.ts";
+import { waitForRecovery } from "../recovery/instance.ts";
 import { access } from "./access.ts";
 import { reservedAddress } from "./addresses.ts";
 import { clusterHash } from "./cluster.ts";
@@ -42,7 +43,10 @@ export async function wakeServer(
     existing === undefined ? wakeArguments({ ...settings, cluster }, cluster, network) : ["start", postgres],
   );
   try {
-    await waitUntilReady(access(settings), deadline, say, { hopeless: () => refuseIfInVain(postgres) });
+    const inVain = (): Promise<void> => refuseIfInVain(postgres);
+    await waitUntilReady(access(settings), deadline, say, { hopeless: inVain });
+    // One that was told to open a new timeline, and has not been started since, can only be read from until it has.
+    await waitForRecovery(access(settings), ({ recovering }) => !recovering, deadline, inVain);
   } catch (error) {
     if (existing === undefined) await docker(["rm", "-f", postgres]);
     say(

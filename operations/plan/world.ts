@@ -1,6 +1,6 @@
 import type { ServerObservation } from "../database/observe.ts";
 import type { ObservedContainer } from "../docker/observe.ts";
-import type { Move } from "../recovery/types.ts";
+import type { Abandoned, Move } from "../recovery/types.ts";
 import type { FrontRecord } from "../traffic/front-config.ts";
 import type { FrontState } from "../traffic/front.ts";
 import type { TakeoverState } from "../takeover/state.ts";
@@ -53,6 +53,8 @@ export interface World {
   readonly serverRemade: string | undefined;
   /** The server goes to another volume; `schema` is then that of the volume it goes to. Undefined: it stays. */
   readonly move?: Move | undefined;
+  /** A timeline of a killed recovery that a restore by hand would follow; undefined: there is none, or the server moves. */
+  readonly abandoned?: Abandoned | undefined;
   /** What ran before this stack and has not made room yet; undefined: nothing, or it has. */
   readonly takeover?: TakeoverState | undefined;
   /** Key: database. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ClientBase } from "pg";
 import { z } from "zod";
 import { dataFolder } from "../../settings/archive.ts";
 import type { OwnCluster, Settings } from "../../settings/types.ts";
@@ -84,19 +85,24 @@ export type RecoveryState = z.output<typeof stateSchema>;
 
 /** Where a recovering server is. */
 export async function recoveryState(server: Server): Promise<RecoveryState> {
-  return withClient(server, "postgres", (client) =>
-    rowOf(
-      client,
-      stateSchema,
-      `select pg_is_in_recovery() as recovering,
-              case when pg_is_in_recovery() then pg_get_wal_replay_pause_state() = 'paused' else false end as paused,
-              pg_last_wal_replay_lsn()::text as replayed,
-              to_char(pg_last_xact_replay_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') as "lastCommit"`,
-    ),
+  return withClient(server, "postgres", stateOn);
+}
+
+function stateOn(client: ClientBase): Promise<RecoveryState> {
+  return rowOf(
+    client,
+    stateSchema,
+    `select pg_is_in_recovery() as recovering,
+            case when pg_is_in_recovery() then pg_get_wal_replay_pause_state() = 'paused' else false end as paused,
+            pg_last_wal_replay_lsn()::text as replayed,
+            to_char(pg_last_xact_replay_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') as "lastCommit"`,
   );
 }
 
-/** Asks again until `done`, for at most `deadlineMs`. @returns the last state. */
+/**
+ * Asks again until `done`, for at most `deadlineMs`. Somebody may be waiting, so it asks often, over one connection. `watch` is
+ * called about once a second. @returns the last state.
+ */
 export async function waitForRecovery(
   server: Server,
   done: (state: RecoveryState) => boolean,
@@ -104,10 +110,20 @@ export async function waitForRecovery(
   watch: () => Promise<void> = () => Promise.resolve(),
 ): Promise<RecoveryState> {
   const end = performance.now() + deadlineMs;
-  for (let pause = 50; ; pause = Math.min(pause * 2, 1000)) {
-    const state = await recoveryState(server);
-    if (done(state) || performance.now() > end) return state;
-    await watch();
-    await sleep(pause);
-  }
+  return withClient(server, "postgres", async (client) => {
+    let watched = performance.now();
+    for (let pause = 25; ; pause = Math.min(pause * 2, 200)) {
+      const state = await stateOn(client).catch(async (error: unknown) => {
+        // A server that has ended has its own last words.
+        await watch();
+        throw error;
+      });
+      if (done(state) || performance.now() > end) return state;
+      if (performance.now() - watched > 1000) {
+        await watch();
+        watched = performance.now();
+      }
+      await sleep(pause);
+    }
+  });
 }

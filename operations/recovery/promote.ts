@@ -1,5 +1,7 @@
 import { z } from "zod";
-import { archiveFolder, runArchive, pgbackrest, serverConfig } from "../archive/pgbackrest.ts";
+import type { ClientBase } from "pg";
+import { archiveFolder } from "../archive/pgbackrest.ts";
+import { historyName, archivedTimelines } from "../archive/timelines.ts";
 import type { Server } from "../database/connection.ts";
 import { withClient } from "../database/connection.ts";
 import { currentTimeline } from "../database/observe.ts";
@@ -41,10 +43,15 @@ export async function promote(instance: Instance): Promise<number> {
   await withClient(server, "postgres", async (client) => {
     // Control file and checkpointer take up the new timeline, and with it archive_timeout.
     await client.query("checkpoint");
-    for (const setting of recoverySettings) await client.query(`alter system reset ${setting}`);
-    await client.query("select pg_reload_conf()");
+    await resetRecovery(client);
   });
   return historyArchived(instance);
+}
+
+/** Nothing of a recovery that is over stays among the server's settings. Repeatable. */
+export async function resetRecovery(client: ClientBase): Promise<void> {
+  for (const setting of recoverySettings) await client.query(`alter system reset ${setting}`);
+  await client.query("select pg_reload_conf()");
 }
 
 const recoverySettings = [
@@ -58,28 +65,24 @@ const recoverySettings = [
   ...["recovery_target_inclusive", "recovery_target_timeline", "recovery_target_action", "restore_command"],
 ];
 
-/** Waits for the history file of the timeline that a server writes. */
-async function historyArchived({ server, container }: Instance): Promise<number> {
+/** Waits for the history file of the timeline that a server writes. @returns that timeline. */
+export async function historyArchived({ server, container }: Instance): Promise<number> {
   const timeline = await timelineOf(server);
-  const name = `${timeline.toString(16).toUpperCase().padStart(8, "0")}.history`;
   const end = performance.now() + patience;
   while (performance.now() < end) {
-    const listed = await runArchive(
-      container,
-      pgbackrest(serverConfig, "repo-ls", ["--recurse", "archive/main"]),
-    );
-    if (listed.includes(name)) return timeline;
+    if ((await archivedTimelines(container)).includes(timeline)) return timeline;
     await sleep(200);
   }
   throw new Refusal({
     code: "ARCHIVE_FAILED",
-    found: `${name} does not reach the archive (${archiveFolder}).`,
+    found: `${historyName(timeline)} does not reach the archive (${archiveFolder}).`,
     untouched: "The volume that was serving is as it was.",
     next: "Look at the disk of the repository, then run `pulumi up` again.",
   });
 }
 
-async function timelineOf(server: Server): Promise<number> {
+/** The timeline that a server writes. */
+export async function timelineOf(server: Server): Promise<number> {
   const { timeline } = await withClient(server, "postgres", (client) =>
     rowOf(client, z.object({ timeline: z.number() }), `select ${currentTimeline} as timeline`),
   );

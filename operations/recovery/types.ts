@@ -61,3 +61,14 @@ export interface UndoPlan {
 export type Move =
   | { readonly kind: "recovery"; readonly plan: RecoveryPlan }
   | { readonly kind: "undo"; readonly plan: UndoPlan };
+
+/**
+ * A recovery or an undo that was killed has opened a timeline, and the server has stayed where it was: the archive knows a newer
+ * timeline that the server does not come from, and a plain restore would follow that one.
+ */
+export interface Abandoned {
+  /** The timeline that the server writes. */
+  readonly own: number;
+  /** Newest one in the archive. Timelines are numbered as they are opened: none that the server comes from is newer than its own. */
+  readonly newest: number;
+}

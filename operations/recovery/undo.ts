@@ -1,4 +1,4 @@
-import { archiveConfigName, dataFolder } from "../../settings/archive.ts";
+import { dataFolder, stanza } from "../../settings/archive.ts";
 import { stackLabel } from "../../settings/names.ts";
 import { stackLabels, stackNames } from "../../settings/stack-names.ts";
 import type { OwnCluster, Settings } from "../../settings/types.ts";
@@ -137,11 +137,9 @@ export async function reopenVolume(
   }
 }
 
+/** Hands out history files only: with whole segments a volume would replay what was written elsewhere. */
+export const historyCommand = `case %f in *.history) pgbackrest --config=${serverConfig} --stanza=${stanza} archive-get %f "%p";; *) exit 1;; esac`;
+
 function undoSettings(timeline: number): string {
-  const get = `pgbackrest --config=${dataFolder}/${archiveConfigName} --stanza=main archive-get %f "%p"`;
-  return [
-    `restore_command = 'case %f in *.history) ${get};; *) exit 1;; esac'`,
-    `recovery_target_timeline = '${timeline}'`,
-    "",
-  ].join("\n");
+  return [`restore_command = '${historyCommand}'`, `recovery_target_timeline = '${timeline}'`, ""].join("\n");
 }

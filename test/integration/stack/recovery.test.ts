@@ -5,6 +5,7 @@ import { z } from "zod";
 import { docker } from "../../../operations/docker/run.ts";
 import { assertServes, schemaVersions } from "../../support/stack-checks.ts";
 import { restoredByDefault, volumeChecksum } from "../../support/recovery.ts";
+import { at, killedAt } from "../../support/kill-trials.ts";
 import { lineOf } from "../../support/stack-events.ts";
 import { createStack, type Config, type ScratchStack } from "../../support/stack.ts";
 
@@ -174,5 +175,68 @@ describe("a recovery to a point in time as an `up`, and its undo", function () {
     const { output } = await stack.up();
     assert.match(output, /no schema changes: no dump/);
     assert.match(output, /restore point before-\S+ at \S+, timeline 3/);
+  });
+
+  describe("when it is killed once its timeline is open, and taken back", () => {
+    const abandoned = (): string => `${stack.volumes.data}-3`;
+    const timeline = async (): Promise<unknown> =>
+      (
+        await stack.query(
+          "postgres",
+          "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int as now",
+        )
+      )[0]?.["now"];
+    const stay = (): Promise<void> =>
+      stack.configure({ ...quick, live: { "1.2.3": 100 }, releases: ["1.2.1", "1.2.3"] }, (config) =>
+        archived(config),
+      );
+    after(() => docker(["volume", "rm", "-f", abandoned()]));
+
+    it("leaves the archive with a timeline that a plain restore would follow, which the preview says", async () => {
+      await stack.configure({ ...quick, live: { "1.2.1": 100 }, releases: ["1.2.1", "1.2.3"] }, (config) => ({
+        ...archived(config, { volume: abandoned() }),
+        "rollback:recovery": {
+          ...{ volume: abandoned(), from: stack.volumes.data },
+          ...{ target: { before: "1.2.3" }, laterWrites: "drop" },
+        },
+      }));
+      await killedAt(stack, at(lineOf("recovery", /^timeline 4: roles/)));
+      await stay();
+      const { output } = await stack.preview();
+      assert.match(output, /the archive has timeline 4, .* and the server is on timeline 3 of \S+-pgdata:/);
+      assert.match(output, /requests are held while .*the server opens a new timeline/);
+    });
+
+    it("goes on on a newer timeline of the volume in use, also when the abandoned one is gone, and is found by a plain restore", async () => {
+      await docker(["rm", "-f", stack.names.volume("recovering")]);
+      await docker(["volume", "rm", abandoned()]);
+      const { output } = await stack.up();
+      assert.match(output, /\S+-pgdata goes on, on timeline 5, which a restore from the archive follows/);
+      await assertServes(stack, "1.2.3");
+      assert.equal(await timeline(), 5);
+      await write("after it was taken back");
+      const sql = "select name from meals order by name";
+      const restored = await restoredByDefault(stack, stack.volumes.data, "meal_planner", sql);
+      assert.deepEqual(restored, await kept());
+      assert.ok(restored.includes("after it was taken back"));
+      const events = await stack.query(
+        "meal_planner",
+        "select kind, details from rollback.event order by id desc limit 1",
+      );
+      assert.deepEqual(events, [
+        { kind: "reopened", details: { volume: stack.volumes.data, from: 3, timeline: 5 } },
+      ]);
+    });
+
+    it("finds nothing to do afterwards, and recovers to before a release on the timeline before", async () => {
+      await stack.up({ args: ["--expect-no-changes"] });
+      const next = `${stack.volumes.data}-4`;
+      await configure(
+        "1.2.1",
+        { volume: next, from: stack.volumes.data, target: { before: "1.2.3" }, laterWrites: "drop" },
+        next,
+      );
+      assert.match((await stack.preview()).output, /recovery into \S+: timeline 3, \S+ exclusive/);
+    });
   });
 });
