@@ -26,6 +26,7 @@ export async function measureOurs(report: Report, world: World, way: Way): Promi
   const beside = times.find(({ step }) => step === "backup")?.ms ?? 0;
   report.sample(ours, "restore and replay", "ms", beside);
   report.sample(ours, "until it serves", "ms", whole);
+  for (const { name, ms } of parts(events)) report.sample(`${ours}: steps`, name, "ms", ms);
   for (const { step, ms } of times) report.sample(`${ours}: steps`, step, "ms", ms);
 }
 
@@ -54,4 +55,25 @@ async function recover(
 ): Promise<void> {
   await configure(volume, { from, point });
   await stack.up({ onEvent: (event) => tell({ at: performance.now(), event }) });
+}
+
+/** What the preparing consists of, from the lines that tell of it; each from the end of the one before. Pure. */
+function parts(events: readonly Timed[]): { readonly name: string; readonly ms: number }[] {
+  const begun = events.find(
+    ({ event }) => event.kind === "step" && event.name === "backup" && event.phase === "begins",
+  );
+  let before = begun?.at;
+  const found: { readonly name: string; readonly ms: number }[] = [];
+  for (const [name, words] of [
+    ["backup: restore", "restored "],
+    ["backup: replay", "and paused there"],
+  ] as const) {
+    const line = events.find(
+      ({ event }) => event.kind === "line" && !event.passing && event.text.includes(words),
+    );
+    if (line === undefined || before === undefined) continue;
+    found.push({ name, ms: line.at - before });
+    before = line.at;
+  }
+  return found;
 }

@@ -48,7 +48,7 @@ export async function startInstance(request: InstanceRequest): Promise<Instance>
   await removeInstance(request.instead ?? name);
   const labels = stackLabels(settings, "recovery");
   const container = await docker([
-    ...["run", "-d", "--name", name, "--stop-signal", "SIGINT", "--shm-size", "256m", "--init"],
+    ...["run", "-d", "--name", name, "--stop-signal", "SIGINT", "--shm-size", "512m", "--init"],
     ...Object.entries(labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]),
     ...["-v", `${volume}:${dataFolder}`, ...repositoryMount(cluster.backup.repository, repository)],
     ...(from === undefined ? [] : ["-v", `${from}:${oldFolder}:ro`]),

@@ -87,11 +87,23 @@ export async function addSettings(
   await docker(["exec", "-i", "-u", "postgres", container, "sh", "-c", script], { input });
 }
 
+/** As many as pg_dump has jobs: the server that goes on serving beside it needs the rest of the machine. */
+const processes = 2;
+
+/** Where segments wait that are fetched before replay asks for them: in memory, pgBackRest's default of 128 MiB at most. */
+const spoolFolder = "/dev/shm/pgbackrest";
+
 /** Options of `pgbackrest restore`; pure. The set is always named: by itself pgBackRest takes the newest for some targets. */
 function restoreOptions({ backup, target, timeline }: Restoration): string[] {
-  const get = `pgbackrest --config=${dataFolder}/${archiveConfigName} --stanza=main archive-get %f "%p"`;
+  const ahead = `--archive-async --process-max=${processes} --spool-path=${spoolFolder}`;
+  const get = `pgbackrest --config=${dataFolder}/${archiveConfigName} --stanza=main archive-get ${ahead} %f "%p"`;
   return [
-    ...[`--set=${backup.label}`, "--type=lsn", `--target=${formatLsn(target.lsn)}`],
+    ...[
+      `--process-max=${processes}`,
+      `--set=${backup.label}`,
+      "--type=lsn",
+      `--target=${formatLsn(target.lsn)}`,
+    ],
     ...(target.inclusive ? [] : ["--target-exclusive"]),
     ...[`--target-timeline=${timeline}`, "--target-action=pause"],
     // What a killed source did not archive is still on its volume.
