@@ -11,7 +11,8 @@ export async function rowsOf<T extends z.ZodType>(
   values: readonly unknown[] = [],
 ): Promise<z.output<T>[]> {
   const { rows } = await client.query<Record<string, unknown>>(text, [...values]);
-  return rows.map((row) => schema.parse(row));
+  const how = rows.length < manyRows ? interpreted : undefined;
+  return rows.map((row) => schema.parse(row, how));
 }
 
 /** As `rowsOf` for a statement that gives exactly one row. */
@@ -22,8 +23,12 @@ export async function rowOf<T extends z.ZodType>(
   values: readonly unknown[] = [],
 ): Promise<z.output<T>> {
   const { rows } = await client.query<Record<string, unknown>>(text, [...values]);
-  return schema.parse(rows[0]);
+  return schema.parse(rows[0], interpreted);
 }
+
+/** To compile a schema takes longer than to read a few rows with it, and most questions are asked once. */
+const interpreted = { jitless: true } as const;
+const manyRows = 100;
 
 /**
  * Runs statements without parameters in one round trip and gives the rows of each, to be parsed by the caller. What comes

@@ -7,7 +7,7 @@ import { rowOf, rowsOf, rowsOfEach } from "../database/query.ts";
 import { comparable } from "./catalogue/read.ts";
 import { layoutReader } from "./layouts/index.ts";
 import type { LayoutReader } from "./layouts/layout.ts";
-import { openBoundary } from "./ledger/boundary.ts";
+import { newestBoundary, openBoundary } from "./ledger/boundary.ts";
 import type { Connect } from "./connect.ts";
 import { freshConnections } from "./sessions.ts";
 import { quoteName } from "./sql/names.ts";
@@ -63,11 +63,14 @@ export function appliedVersions(
 export async function observeDatabase(client: ClientBase, database: Database): Promise<Observed> {
   const reader = await layoutReader(database);
   const present = await presence(client, reader);
-  const boundary = present.ledger ? await openBoundary(client) : undefined;
+  const [events, rows] = present.ledger
+    ? await rowsOfEach(client, [newestBoundary, appliedRows])
+    : [undefined, undefined];
+  const boundary = events === undefined ? undefined : openBoundary(events);
   return {
     database: database.name,
     tracked: await trackedRows(client, reader, present.columns),
-    ledger: present.ledger ? await ledgerRows(client) : undefined,
+    ledger: rows === undefined ? undefined : ledgerRows(rows),
     maxPrepared: present.max_prepared,
     prepared: present.prepared,
     ...(boundary === undefined ? {} : { boundary }),
@@ -179,14 +182,11 @@ const ledgerRow = z.object({
   release: z.string().nullable(),
 });
 
-async function ledgerRows(client: ClientBase): Promise<LedgerRow[]> {
-  const rows = await rowsOf(
-    client,
-    ledgerRow,
-    `SELECT id::text AS id, version, name, layout, checksum, up, down, verify, class, fingerprint_before, fingerprint_after, release
-     FROM rollback.migration WHERE state = 'applied' ORDER BY id`,
-  );
-  return rows.map((row) => ({
+const appliedRows = `SELECT id::text AS id, version, name, layout, checksum, up, down, verify, class, fingerprint_before, fingerprint_after, release
+   FROM rollback.migration WHERE state = 'applied' ORDER BY id`;
+
+function ledgerRows(rows: readonly unknown[]): LedgerRow[] {
+  return z.array(ledgerRow).parse(rows).map((row) => ({
     id: row.id,
     version: row.version,
     name: row.name,

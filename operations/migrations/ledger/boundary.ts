@@ -23,13 +23,13 @@ const eventRow = z.object({
   }),
 });
 
-/** The boundary that was opened and not closed; undefined: there is none. */
-export async function openBoundary(client: ClientBase): Promise<Boundary | undefined> {
-  const [row] = await rowsOf(
-    client,
-    eventRow,
-    "SELECT details FROM rollback.event WHERE kind = 'boundary' ORDER BY id DESC LIMIT 1",
-  );
+/** The event that tells whether there is one. */
+export const newestBoundary =
+  "SELECT details FROM rollback.event WHERE kind = 'boundary' ORDER BY id DESC LIMIT 1";
+
+/** The boundary that was opened and not closed, from the rows of `newestBoundary`; undefined: there is none. */
+export function openBoundary(rows: readonly unknown[]): Boundary | undefined {
+  const [row] = z.array(eventRow).parse(rows);
   if (row === undefined || row.details.state === "closed") return undefined;
   const { version, direction, done, hash, begun, before } = row.details;
   return { version, direction, done, hash, begun: begun ?? undefined, before };

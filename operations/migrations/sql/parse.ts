@@ -72,11 +72,19 @@ export function walk(
     return;
   }
   if (!isRecord(node)) return;
-  for (const [key, value] of Object.entries(node)) {
+  for (const key in node) {
+    const value = node[key];
+    // Most are texts and numbers, and a chain has tens of thousands of them.
+    if (typeof value !== "object" || value === null) continue;
     // Kinds are capitalised, fields are not; a bare field such as `relation` holds a RangeVar without its kind.
-    if (isRecord(value) && /^[A-Z]/.test(key)) visit(key, value);
+    if (isCapital(key) && isRecord(value)) visit(key, value);
     walk(value, visit);
   }
+}
+
+function isCapital(key: string): boolean {
+  const first = key.charCodeAt(0);
+  return first >= 65 && first <= 90;
 }
 
 /** Whether any node below (and including) `node` passes the test. */
