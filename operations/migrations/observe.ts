@@ -186,20 +186,23 @@ const appliedRows = `SELECT id::text AS id, version, name, layout, checksum, up,
    FROM rollback.migration WHERE state = 'applied' ORDER BY id`;
 
 function ledgerRows(rows: readonly unknown[]): LedgerRow[] {
-  return z.array(ledgerRow).parse(rows).map((row) => ({
-    id: row.id,
-    version: row.version,
-    name: row.name,
-    layout: row.layout,
-    checksum: row.checksum,
-    up: row.up,
-    down: row.down ?? undefined,
-    verify: row.verify ?? undefined,
-    class: row.class,
-    fingerprintBefore: comparable(row.fingerprint_before),
-    fingerprintAfter: row.fingerprint_after ?? undefined,
-    release: row.release ?? undefined,
-  }));
+  return z
+    .array(ledgerRow)
+    .parse(rows)
+    .map((row) => ({
+      id: row.id,
+      version: row.version,
+      name: row.name,
+      layout: row.layout,
+      checksum: row.checksum,
+      up: row.up,
+      down: row.down ?? undefined,
+      verify: row.verify ?? undefined,
+      class: row.class,
+      fingerprintBefore: comparable(row.fingerprint_before),
+      fingerprintAfter: row.fingerprint_after ?? undefined,
+      release: row.release ?? undefined,
+    }));
 }
 
 /** How a table stands that a plan would destroy. `rows` is the planner's estimate, -1 never; bytes include indexes. */

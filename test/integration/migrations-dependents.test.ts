@@ -11,7 +11,12 @@ const files = {
   "001_base.sql": "CREATE TABLE people (id int PRIMARY KEY, kind text); CREATE SCHEMA side;",
   "002_meals.sql": `CREATE TYPE mood AS ENUM ('good');
     CREATE TABLE meals (id int PRIMARY KEY, calories int, code text CONSTRAINT by_code UNIQUE);
-    CREATE TABLE logs (meal int);`,
+    CREATE TABLE logs (meal int);
+    CREATE FUNCTION weight(a int, b text[] DEFAULT '{}') RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a';
+    CREATE FUNCTION weight(a text) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+    CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE AGGREGATE most(int) (SFUNC = int4larger, STYPE = int);
+    CREATE DOMAIN amount AS int CHECK (VALUE > 0);`,
   "rollback/002_x.sql": "DROP TABLE logs; DROP TABLE meals; DROP TYPE mood;",
 };
 
@@ -73,6 +78,57 @@ const cases: Readonly<Record<string, Case>> = {
   "a column of a type": {
     made: "ALTER TABLE people ADD feels mood",
     names: /drops type mood.*table column public\.people\.feels/,
+  },
+  "a column of a domain": {
+    made: "ALTER TABLE people ADD eats amount",
+    down: "DROP DOMAIN amount;",
+    names: /drops type amount.*table column public\.people\.eats/,
+  },
+  "a trigger of another table that calls the function": {
+    made: "CREATE TRIGGER marked BEFORE INSERT ON people FOR EACH ROW EXECUTE FUNCTION stamp()",
+    down: "DROP FUNCTION stamp();",
+    names:
+      /drops function stamp\(\).*trigger marked on public\.people[^]*DROP TRIGGER marked on public\.people;/,
+  },
+  "an index, a default and a CHECK over a function": {
+    made: `ALTER TABLE people ALTER id SET DEFAULT weight(7), ADD CONSTRAINT light CHECK (weight(id, '{x}') < 9);
+      CREATE INDEX heavy ON people (weight(id))`,
+    down: "DROP FUNCTION weight(integer, text[]);",
+    names:
+      /drops function weight\(int4, text\[\]\).*default value for public\.people\.id, index public\.heavy, table constraint light on public\.people/,
+  },
+  "a view that calls an aggregate": {
+    made: "CREATE VIEW heavy AS SELECT public.most(id) FROM people",
+    down: "DROP AGGREGATE public.most(int);",
+    names: /drops aggregate public\.most\(int4\).*view public\.heavy/,
+  },
+  "a function that calls another one": {
+    made: "CREATE FUNCTION side.twice(a text) RETURNS int LANGUAGE sql RETURN public.weight(a) * 2",
+    down: "DROP ROUTINE IF EXISTS weight(text);",
+    names: /drops function weight\(text\).*function side\.twice\(pg_catalog\.text\)/,
+  },
+  "a trigger whose function is dropped without a list of arguments": {
+    made: "CREATE TRIGGER marked BEFORE INSERT ON people FOR EACH ROW EXECUTE FUNCTION stamp()",
+    down: "DROP FUNCTION stamp;",
+    names: /drops function stamp, .*trigger marked/,
+  },
+  "a view of another function of the same name": {
+    made: "CREATE VIEW heavy AS SELECT weight(kind) AS w FROM people",
+    down: "DROP FUNCTION weight(int, text[]);",
+  },
+  "a trigger that goes with its table, dropped before": {
+    made: "CREATE TRIGGER marked BEFORE INSERT ON meals FOR EACH ROW EXECUTE FUNCTION stamp()",
+    down: "DROP TABLE meals; DROP FUNCTION stamp();",
+  },
+  "a column of a type that an extension brings": {
+    made: `RESET ROLE; DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO app_owner', current_database()); END $$;
+      SET ROLE app_owner; CREATE EXTENSION citext; ALTER TABLE people ADD nick citext`,
+    down: "DROP EXTENSION citext;",
+    names: /drops extension citext.*table column public\.people\.nick/,
+  },
+  "a function that is not there": {
+    made: "CREATE VIEW heavy AS SELECT weight(kind) AS w FROM people",
+    down: "DROP FUNCTION IF EXISTS weight(nobody.knows); DROP FUNCTION IF EXISTS no_such; DROP TABLE logs;",
   },
   "a table that inherits": {
     made: "CREATE TABLE dinners () INHERITS (meals)",

@@ -71,10 +71,11 @@ function refusal(
 ): Refusal {
   const names = dependents.slice(0, shown).map(({ what }) => what);
   const more = dependents.length > shown ? ` and ${dependents.length - shown} more` : "";
-  const { kind, name, part } = drop;
+  const { kind, name, part, takes } = drop;
+  const args = takes === undefined ? "" : `(${takes.map(typeShown).join(", ")})`;
   const dropped =
     part === undefined
-      ? `${kind === "relation" ? "" : `${kind} `}${showName(name)}`
+      ? `${kind === "relation" ? "" : `${kind} `}${showName(name)}${args}`
       : `${kind} ${part} of ${showName(name)}`;
   const statements = dependents.flatMap(({ drop: sql }) => sql ?? []);
   const how = statements.length === 0 ? "" : `:\n${statements.map((sql) => `  ${sql}`).join("\n")}`;
@@ -84,6 +85,11 @@ function refusal(
     untouched: "Nothing was stopped or changed.",
     next: `Drop in ${database} what nobody needs without it, then run \`pulumi up\` again${how}\nWhat was made by a migration: put its DROP into the stored reversal (column down of rollback.migration, version ${version}).`,
   });
+}
+
+/** `"pg_catalog"."int4"` as people write it. */
+function typeShown(type: string): string {
+  return type.replace(/^"pg_catalog"\./, "").replaceAll('"', "");
 }
 
 function plain(name: Drop["name"]): string {
