@@ -18,10 +18,10 @@ export async function readAhead(
     const { files, reader } = await folder;
     await loadParser();
     const to = files.findIndex(({ version }) => version === reader.normalise(wanted));
-    for (const { version, down } of files.slice(to + 1).toReversed()) {
+    for (const file of files.slice(to + 1).toReversed()) {
       // In between the server's answers are dealt with.
       await nextTurn(undefined, { signal });
-      if (down !== undefined) understand(down, version);
+      if (file.down !== undefined) understand(file.down, file.version);
     }
   } catch {
     // The plan comes to the same and says so, if it matters.

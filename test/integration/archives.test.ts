@@ -141,6 +141,37 @@ describe("what a reversal took", function () {
       assert.deepEqual(await sql("SELECT min(mood) AS mood FROM people"), [{ mood: "mood ann" }]);
     });
 
+    it("comes back and is counted where the table has no key, by the other columns of each row", async () => {
+      await tests.folder.write({
+        "001_people.sql":
+          "CREATE TABLE visits (who text, at date); CREATE TABLE people (id int PRIMARY KEY);",
+        "002_change.sql": "ALTER TABLE visits ADD why text NOT NULL, ADD again bool NOT NULL;",
+        "rollback/002_change.sql": "ALTER TABLE visits DROP COLUMN why, DROP COLUMN again;",
+      });
+      await bring("2");
+      await sql(`INSERT INTO visits VALUES ('ann', '2026-01-01', 'tea', true), ('ann', '2026-01-01', 'cake', true),
+        ('bob', NULL, 'soup', false)`);
+      await bring("1");
+      await sql("INSERT INTO visits VALUES ('ann', '2026-01-01'), ('bob', '2026-02-02')");
+      await assert.rejects(
+        bring("2"),
+        (error) =>
+          isRefusal(error, "SCHEMA_VALUES_MISSING") &&
+          /the column why.* to visits, .* 2 of its rows \(it has no key to name them by\)\./.test(
+            error.message,
+          ),
+      );
+      await sql("DELETE FROM visits WHERE at = '2026-02-02'");
+      await assert.rejects(bring("2"), /the column why.* 1 of its rows/);
+      await sql("DELETE FROM visits WHERE ctid = (SELECT max(ctid) FROM visits WHERE who = 'ann')");
+      await bring("2");
+      assert.deepEqual(await sql("SELECT who, why, again FROM visits ORDER BY why"), [
+        { who: "ann", why: "cake", again: true },
+        { who: "bob", why: "soup", again: false },
+        { who: "ann", why: "tea", again: true },
+      ]);
+    });
+
     it("is refused as well where there never was a value", async () => {
       await bring("1");
       await tests.folder.write({ "002_change.sql": "ALTER TABLE people ADD mood text NOT NULL" });
