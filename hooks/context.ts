@@ -1,4 +1,4 @@
-import { observeWorld, type ObserveOptions } from "../operations/plan/observe.ts";
+import { observeWorld } from "../operations/plan/observe.ts";
 import { desiredState, type Desired } from "../operations/plan/desired.ts";
 import { differences } from "../operations/plan/drift.ts";
 import { effectInputs, type Plain } from "../operations/plan/inputs.ts";
@@ -9,7 +9,7 @@ import { formerFront, frontOf } from "../operations/plan/front.ts";
 import { clusterHash } from "../operations/plan/cluster.ts";
 import { decideRevision } from "../operations/plan/revision.ts";
 import { asksForLive } from "../operations/plan/live.ts";
-import type { World } from "../operations/plan/world.ts";
+import type { ObserveOptions, World } from "../operations/plan/world.ts";
 import type { ConnectionOptions } from "../operations/database/connection.ts";
 import { sessionName } from "../operations/journal/run-token.ts";
 import type { Instance } from "../operations/recovery/instance.ts";

@@ -25,6 +25,8 @@ const networkCodes = new Set([
 
 /** A server that starts, stops or was just told to stop (SQLSTATE 57P01–57P03), or a broken line (class 08). */
 const awayStates = /^(57P0[1-3]|08...)$/;
+/** A server that lets nobody in because files of it are damaged or missing. */
+const brokenStates = /^(58|XX)...$/;
 const authStates = /^28...$/;
 const tlsCodes = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH)/;
 /** What `pg` says without any code when the line breaks or the time is up. */
@@ -79,7 +81,7 @@ export function asServerError(error: unknown, { host, port, user, database }: Wh
       "Change `sslmode` of the cluster, or name the authority's certificate in NODE_EXTRA_CA_CERTS.",
     );
   }
-  if (isUnreachable(error)) {
+  if (isUnreachable(error) || (state !== undefined && brokenStates.test(state))) {
     return refusal(
       "SERVER_UNREACHABLE",
       `${server} cannot be reached: ${words}.`,

@@ -33,13 +33,7 @@ import { frontOf } from "./front.ts";
 import { readLastRun } from "./record.ts";
 import { connectorTo, observeSchema } from "./schema.ts";
 import { wakeServer } from "./wake.ts";
-import type { FinishedRun, GatewayState, SchemaState, ServerState, World } from "./world.ts";
-
-export interface ObserveOptions {
-  /** An update, which may wake a server that does not run and finish what a killed run left prepared; a preview only looks. */
-  readonly update: boolean;
-  readonly say: (line: string) => void;
-}
+import type { FinishedRun, GatewayState, ObserveOptions, SchemaState, ServerState, World } from "./world.ts";
 
 /** Looks at Docker, PostgreSQL and the gateway once. Changes nothing, but pulls images that are missing and may wake the server. */
 export async function observeWorld(
@@ -78,7 +72,7 @@ export async function observeWorld(
     observeGateway(names, containers, frontOf(settings, subnet)),
     observeReleases(settings, database.journal, say),
     observeAbandoned(settings, database.server),
-    observeMove(settings, containers, { ...database, initialised }),
+    observeMove(settings, containers, { ...database, initialised }, { update, say }),
   ]);
   const world: World = {
     initialised,

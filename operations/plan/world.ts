@@ -15,6 +15,12 @@ export interface SchemaState {
   readonly exists: boolean;
 }
 
+export interface ObserveOptions {
+  /** An update, which may wake a server that does not run and finish what a killed run left prepared; a preview only looks. */
+  readonly update: boolean;
+  readonly say: (line: string) => void;
+}
+
 /** What PostgreSQL says of itself, or why it does not. */
 export type ServerState =
   | { readonly answers: false; readonly why: string }

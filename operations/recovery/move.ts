@@ -1,9 +1,9 @@
 import { Refusal } from "../../settings/refusal.ts";
 import { stackNames } from "../../settings/stack-names.ts";
-import type { Settings } from "../../settings/types.ts";
+import type { OwnCluster, Settings } from "../../settings/types.ts";
 import type { ObservedContainer } from "../docker/observe.ts";
 import type { SchemaChange } from "../plan/change.ts";
-import type { World } from "../plan/world.ts";
+import type { ObserveOptions, World } from "../plan/world.ts";
 import { observeVolume, type VolumeState } from "./finished.ts";
 import { describeLosses, lostRows } from "./losses.ts";
 import { planRecovery } from "./plan.ts";
@@ -21,12 +21,17 @@ export async function observeMove(
   settings: Settings,
   containers: readonly ObservedContainer[],
   world: Pick<World, "schema" | "server" | "initialised">,
+  { update, say }: ObserveOptions,
 ): Promise<Move | undefined> {
   const { cluster, recovery } = settings;
   if (cluster.kind !== "own") return undefined;
   const { postgres } = stackNames(settings);
   const inUse = containers.find(({ name }) => name === postgres)?.dataVolume;
-  if (inUse === undefined || inUse === cluster.volume || !world.server.answers) return undefined;
+  if (!world.server.answers) {
+    if (world.initialised) await refuseFromDead(settings, cluster, inUse ?? recovery?.from, { update, say });
+    return undefined;
+  }
+  if (inUse === undefined || inUse === cluster.volume) return undefined;
   const { state, free } = await observeVolume(settings, cluster);
   const asked = recovery !== undefined && recovery.volume === cluster.volume;
   if (asked && recovery.from === inUse && state !== "cluster") {
@@ -47,6 +52,33 @@ export async function observeMove(
   }
   if (world.initialised) refuseWithoutData(state, cluster.volume, inUse);
   return undefined;
+}
+
+/**
+ * A server that cannot be asked cannot be left for another volume: nothing would tell what was written last, and on a new volume an
+ * empty cluster would be made. An update has tried to start it before; a preview only looks.
+ */
+async function refuseFromDead(
+  settings: Settings,
+  cluster: OwnCluster,
+  inUse: string | undefined,
+  { update, say }: ObserveOptions,
+): Promise<void> {
+  if (inUse === undefined || inUse === cluster.volume) return;
+  const { state } = await observeVolume(settings, cluster);
+  if (state === "cluster" && settings.recovery?.laterWrites === "drop") return;
+  const { postgres } = stackNames(settings);
+  if (!update) {
+    say(
+      `${postgres} does not run: \`pulumi up\` starts it on ${inUse} and plans the way to ${cluster.volume} then; it is refused when it does not start`,
+    );
+    return;
+  }
+  throw refuseRecovery(
+    "SOURCE_DOWN",
+    `the server does not start on ${inUse}, which is in use: what was written there last can neither be counted nor kept, and ${cluster.volume} would be served without it.`,
+    `docker logs --tail 50 ${postgres}    # mend it, then pulumi up again\n  Beyond mending: restore into another volume by hand, name it in rollback:cluster.volume, and say laterWrites: drop (docs/recovery.md).`,
+  );
 }
 
 function refuseWithoutData(state: VolumeState, volume: string, inUse: string): void {

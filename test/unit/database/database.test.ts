@@ -57,6 +57,8 @@ describe("connection errors", () => {
     ],
     ["the server starts up", databaseError("57P03"), "SERVER_UNREACHABLE"],
     ["the server shuts down", databaseError("57P01"), "SERVER_UNREACHABLE"],
+    ["a file of it is gone", databaseError("58P01"), "SERVER_UNREACHABLE"],
+    ["a file of it is damaged", databaseError("XX001"), "SERVER_UNREACHABLE"],
     ["the password is wrong", databaseError("28P01"), "SERVER_AUTH"],
     ["pg_hba.conf has no line for us", databaseError("28000"), "SERVER_AUTH"],
     [
