@@ -59,7 +59,11 @@ const moves = context.world.move !== undefined || settings.recovery !== undefine
 const recovered = moves ? effect(hooks, "recovery", { dependsOn: fence }) : fence;
 const { cluster, databases } = running ?? databaseServer(hooks, net, [recovered]);
 
-const schema = effect(hooks, "schema", { dependsOn: [recovered, databases] });
+// A database that is made anew takes its name when nobody works with the one before any more.
+const anew =
+  settings.reset === undefined ? recovered : effect(hooks, "reset", { dependsOn: [recovered, databases] });
+
+const schema = effect(hooks, "schema", { dependsOn: [anew, databases] });
 const cleared = effect(hooks, "caches", { dependsOn: schema });
 const roles = new ReleaseRoles("roles", { hooks, cluster, after: [schema] });
 const healthy = effect(hooks, "containers", { dependsOn: roles });

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from "commander";
-import { tableName } from "../settings/identifiers.ts";
+import { databaseName, tableName } from "../settings/identifiers.ts";
 
 /** Parser of an option that takes a whole number of minutes, at least 1. */
 export function wholeMinutes(text: string): number {
@@ -26,6 +26,13 @@ export function wholeDays(text: string): number {
 /** Parser of an option that takes a table, with or without its schema, as SQL writes it. */
 export function tableOption(text: string): string {
   const parsed = tableName.safeParse(text);
+  if (!parsed.success) throw new InvalidArgumentError(parsed.error.issues[0]?.message ?? "");
+  return parsed.data;
+}
+
+/** Parser of an option that takes the name of a database. */
+export function databaseOption(text: string): string {
+  const parsed = databaseName.safeParse(text);
   if (!parsed.success) throw new InvalidArgumentError(parsed.error.issues[0]?.message ?? "");
   return parsed.data;
 }

@@ -7,6 +7,7 @@ import { access } from "../operations/plan/access.ts";
 import { runningReleases } from "../operations/plan/change.ts";
 import { stackLabels } from "../settings/stack-names.ts";
 import { beginMove } from "./recovery.ts";
+import { beginReset } from "./reset.ts";
 import type { RunContext } from "./context.ts";
 import type { EffectDefinition, EffectRun } from "./effect.ts";
 
@@ -25,6 +26,7 @@ export const backup: EffectDefinition = {
     const { context, say } = run;
     await countRows(context);
     await beginMove(run);
+    await beginReset(run);
     if (!context.change.dump) {
       say("no schema changes: no dump");
       if (archives(context) && context.change.arriving.length > 0) await setRestorePoint(run);
@@ -49,9 +51,14 @@ function archives({ settings: { cluster }, world }: RunContext): boolean {
   return cluster.kind === "own" && cluster.backup.schedule !== undefined && world.journal !== undefined;
 }
 
-/** All databases that exist: one dump of one moment of the stack is worth more than a part of it. */
+/**
+ * All databases that exist: one dump of one moment of the stack is worth more than a part of it. Without one that is left for
+ * another: it is kept as a whole, and is perhaps too damaged to be read.
+ */
 function dumped({ settings, world }: RunContext): string[] {
-  return [...settings.databases.keys()].filter((name) => world.schema.get(name)?.exists === true);
+  return [...settings.databases.keys()].filter(
+    (name) => world.schema.get(name)?.exists === true && name !== world.reset?.plan?.database,
+  );
 }
 
 async function dumpAll(context: RunContext, say: (line: string) => void): Promise<Dump> {
@@ -88,6 +95,7 @@ async function countRows({ settings, world, notes }: RunContext): Promise<void> 
   // On another volume there are other rows, which preview and preflight have counted.
   if (world.move !== undefined) return;
   for (const { name, keyTables } of settings.databases.values()) {
+    if (name === world.reset?.plan?.database) continue;
     if (keyTables.length === 0 || world.schema.get(name)?.exists !== true) continue;
     const tables = keyTables.map(({ table }) => table);
     notes.tablesBefore.set(

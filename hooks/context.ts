@@ -83,6 +83,8 @@ export interface RunNotes {
   archiveFails: boolean;
   /** The server that this run has recovered beside the one that serves, paused at the target. */
   instance?: Instance;
+  /** A new database that this run has made and not put in use. */
+  prepared?: string;
   readonly restorePoints: string[];
   /** Databases in which this run has claimed the stack. */
   readonly claimed: Set<string>;

@@ -2,6 +2,7 @@ import { openRoles } from "../operations/database/fence.ts";
 import { access, applicationName } from "../operations/plan/access.ts";
 import { connectorTo, observeSchema } from "../operations/plan/schema.ts";
 import { removeInstance } from "../operations/recovery/instance.ts";
+import { dropUnfinished } from "../operations/reset/make.ts";
 import { isRefusal } from "../settings/refusal.ts";
 import { assertStillOurs } from "./claim.ts";
 import type { RunContext } from "./context.ts";
@@ -17,6 +18,7 @@ export async function giveUp(context: RunContext, effect: EffectName, cause: unk
   const { lease } = notes;
   // By its id: when this run was overtaken, there may be another of the same name.
   if (notes.instance !== undefined) await removeInstance(notes.instance.container);
+  await dropPrepared(context);
   if (change.live && notes.schemaChanged && !notes.switched)
     return [
       "Requests go on to what was serving, which runs on the schema as it is now; `pulumi up` finishes.",
@@ -52,6 +54,13 @@ export async function giveUp(context: RunContext, effect: EffectName, cause: unk
   }
 }
 
+/** A database that was being made anew; where the server is gone the next run removes it. */
+async function dropPrepared({ settings, notes, revision }: RunContext): Promise<void> {
+  if (notes.prepared === undefined) return;
+  await dropUnfinished(settings, [notes.prepared], revision).catch(() => undefined);
+  delete notes.prepared;
+}
+
 /** Nobody serves when a run fails that has just taken over. */
 function afterTakeover({ settings, world, done }: RunContext): string[] {
   if (settings.takeover === undefined || !done.has("takeover") || world.takeover === undefined) return [];
@@ -74,8 +83,8 @@ async function isOvertaken(context: RunContext, cause: unknown): Promise<boolean
 }
 
 async function schemaIsAsBefore({ settings, world, change, notes }: RunContext): Promise<boolean> {
-  if (change.schema.length === 0) return true;
   if (notes.schemaChanged) return false;
+  if (change.schema.length === 0) return true;
   const versions = await Promise.all(
     change.schema.map(async ({ database }) => {
       const entry = settings.databases.get(database);

@@ -12,6 +12,7 @@ import { front } from "./front.ts";
 import { preflight } from "./preflight.ts";
 import { ready } from "./ready.ts";
 import { recovery } from "./recovery.ts";
+import { reset } from "./reset.ts";
 import { schema } from "./schema.ts";
 import { takeover } from "./takeover.ts";
 import { traffic } from "./traffic.ts";
@@ -37,6 +38,7 @@ export function registerHooks(context: RunContext): Hooks {
       front: register(front),
       fence: register(fence),
       recovery: register(recovery),
+      reset: register(reset),
       ready: register(ready),
       schema: register(schema),
       flags: register(flags),

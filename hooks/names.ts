@@ -6,6 +6,7 @@ export const effectNames = [
   "front",
   "fence",
   "recovery",
+  "reset",
   "ready",
   "schema",
   "flags",

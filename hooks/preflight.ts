@@ -13,6 +13,9 @@ import { checkLive } from "../operations/plan/live.ts";
 import { instanceName, removeInstance } from "../operations/recovery/instance.ts";
 import { checkMove, describeMove } from "../operations/recovery/move.ts";
 import { describeAbandoned } from "../operations/recovery/reopen.ts";
+import { describeReset } from "../operations/reset/describe.ts";
+import { refuseDuringCommand } from "../operations/reset/lock.ts";
+import { dropUnfinished, openClosed } from "../operations/reset/make.ts";
 import { refuseOtherSchema } from "../operations/takeover/describe.ts";
 import { refuseStoppedUpstreams } from "../operations/takeover/upstreams.ts";
 import { leaveFront, tryFront } from "../operations/traffic/front.ts";
@@ -41,6 +44,8 @@ async function check({ context, say }: EffectRun): Promise<void> {
   if (world.move !== undefined) for (const line of describeMove(world.move)) say(line);
   if (world.abandoned !== undefined && settings.cluster.kind === "own")
     say(describeAbandoned(world.abandoned, settings.cluster.volume));
+  const anew = world.reset?.plan;
+  if (anew !== undefined) for (const line of describeReset(anew)) say(line);
   checkBeforeAnything(settings, world, desired);
   await checkUnits(context);
   if (world.takeover !== undefined) {
@@ -72,7 +77,9 @@ async function open(context: RunContext): Promise<void> {
   // What this run finds of somebody else's making has no place yet for what is put on record, and nobody to own it.
   if (!world.server.answers || !world.server.observation.roles.has(operatorRole)) return;
   const existing = existingDatabases(context);
+  await refuseDuringCommand(settings);
   await claim(context, existing);
+  await mendResets(context);
   const [first] = settings.databases.keys();
   if (first === undefined || !existing.includes(first)) return;
   const record = runRecord(settings, context, {
@@ -87,6 +94,13 @@ async function open(context: RunContext): Promise<void> {
     record,
     context.session,
   );
+}
+
+/** What a killed reset has left: half of a new database, or the one in use closed. */
+async function mendResets({ settings, world: { reset } }: RunContext): Promise<void> {
+  if (reset === undefined) return;
+  if (reset.left.length > 0) await dropUnfinished(settings, reset.left);
+  if (reset.closed.length > 0) await openClosed(settings, reset.closed);
 }
 
 /** An nginx that no longer stands in front lets go of the ports before the door needs them. */

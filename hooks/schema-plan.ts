@@ -25,7 +25,10 @@ export function adminConnections({ settings, revision }: PlanQuestion): Connect 
 export async function schemaPlan(context: PlanQuestion): Promise<SchemaPlan> {
   const { settings, desired, world } = context;
   return planSchemaChange({
-    databases: [...settings.databases.values()].filter(({ name }) => world.schema.get(name)?.exists === true),
+    databases: [...settings.databases.values()].filter(
+      // What a database that is left holds is nobody's way any more.
+      ({ name }) => world.schema.get(name)?.exists === true && name !== world.reset?.plan?.database,
+    ),
     wanted: desired.schema,
     release: heaviest(context),
     observe: observer(adminConnections(context)),

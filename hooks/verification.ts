@@ -108,7 +108,9 @@ async function unproven(context: RunContext, wrong: readonly Check[]): Promise<R
   const { settings, names, world, change, revision } = context;
   const found = `the new state is not proven: ${wrong.map(({ what, wrong: why }) => `${what}: ${why.join(", ")}`).join("; ")}.`;
   const former =
-    change.schema.length === 0 && world.move === undefined ? formerRoutes(settings, world) : undefined;
+    change.schema.length === 0 && world.move === undefined && world.reset?.plan === undefined
+      ? formerRoutes(settings, world)
+      : undefined;
   if (former !== undefined) {
     // A bake is long: its engine may have been killed meanwhile, and the stack be a later run's.
     await assertStillOurs(context);

@@ -6,11 +6,11 @@ import { inDependencyOrder } from "./dependencies.ts";
 import { part, prefix } from "./names.ts";
 import type { RawConfiguration, Rooms } from "./raw.ts";
 import { secretsFrom } from "./secrets.ts";
-import type { Backup, Cluster, Database, Native, Release, Service, Settings } from "./types.ts";
+import type { Backup, Cluster, Database, Native, Release, Reset, Service, Settings } from "./types.ts";
 
 /** Rooms without mistakes. */
 type Complete = {
-  readonly [Room in keyof Rooms]: Room extends "recovery" | "takeover"
+  readonly [Room in keyof Rooms]: Room extends "recovery" | "reset" | "takeover"
     ? Rooms[Room]
     : Exclude<Rooms[Room], undefined>;
 };
@@ -32,6 +32,7 @@ export function assemble(raw: RawConfiguration, rooms: Complete): Settings {
       rooms.recovery === undefined
         ? undefined
         : { ...rooms.recovery, laterWrites: rooms.recovery.laterWrites },
+    reset: rooms.reset === undefined ? undefined : resetOf(rooms.reset),
     gateway: gateway(rooms.gateway, raw.folder),
     caches: new Map(
       [...rooms.caches.valid].flatMap(([name, entry]) =>
@@ -167,6 +168,13 @@ function cluster(room: Complete["cluster"], raw: RawConfiguration): Cluster {
       ...(backup.schedule === undefined ? [] : archiveSettings),
     ]),
     backup,
+  };
+}
+
+function resetOf({ database, keepAs, back, load }: NonNullable<Rooms["reset"]>): Reset {
+  return {
+    ...{ database, keepAs, back },
+    load: { dump: load?.dump, salvage: load?.salvage, tables: load?.tables },
   };
 }
 

@@ -2,6 +2,7 @@
 import { checkDatabaseServer } from "./checks/cluster.ts";
 import { checkNative } from "./checks/native.ts";
 import { checkCatalogue, checkLive } from "./checks/releases.ts";
+import { checkReset } from "./checks/reset.ts";
 import { checkSecrets } from "./checks/secrets.ts";
 import { checkServices } from "./checks/services.ts";
 import type { Problem } from "./problems.ts";
@@ -14,6 +15,7 @@ export function crossChecks(rooms: Rooms): Problem[] {
     ...checkServices(rooms),
     ...checkNative(rooms),
     ...checkDatabaseServer(rooms),
+    ...checkReset(rooms),
     ...checkSecrets(rooms),
   ];
 }

@@ -7,6 +7,7 @@ import { gateway } from "./rooms/gateway.ts";
 import { live, standby } from "./rooms/live.ts";
 import { platform } from "./rooms/platform.ts";
 import { recovery } from "./rooms/recovery.ts";
+import { reset } from "./rooms/reset.ts";
 import { releases } from "./rooms/releases.ts";
 import { safety } from "./rooms/safety.ts";
 import { services } from "./rooms/services.ts";
@@ -27,6 +28,7 @@ const stackFile = z.looseObject({
     "rollback:databases": mapOf(databases),
     "rollback:cluster": z.union([ownCluster, externalCluster]),
     "rollback:recovery": recovery.optional(),
+    "rollback:reset": reset.optional(),
     "rollback:gateway": gateway,
     "rollback:caches": mapOf(caches).optional(),
     "rollback:safety": safety,

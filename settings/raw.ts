@@ -8,6 +8,7 @@ import { gateway } from "./rooms/gateway.ts";
 import { live, standby } from "./rooms/live.ts";
 import { platform } from "./rooms/platform.ts";
 import { recovery } from "./rooms/recovery.ts";
+import { reset } from "./rooms/reset.ts";
 import { releases } from "./rooms/releases.ts";
 import { safety } from "./rooms/safety.ts";
 import { secrets } from "./rooms/secrets.ts";
@@ -30,7 +31,7 @@ export interface RawConfiguration {
 /** The keys of the contract, in its order. */
 export const roomNames = [
   ...["releases", "live", "standby", "services", "databases", "cluster"],
-  ...["recovery", "gateway", "caches", "safety", "secrets", "platform", "takeover"],
+  ...["recovery", "reset", "gateway", "caches", "safety", "secrets", "platform", "takeover"],
 ] as const;
 
 /** A mapping whose entries were parsed one by one. */
@@ -41,7 +42,7 @@ export interface Entries<Value> {
   readonly valid: ReadonlyMap<string, Value>;
 }
 
-/** Everything parsed, before it is checked against one another; undefined: had mistakes (or, of `recovery` and `takeover`, is not there). */
+/** Everything parsed, before it is checked against one another; undefined: had mistakes (or, of `recovery`, `reset` and `takeover`, is not there). */
 export type Rooms = ReturnType<typeof readRooms>["rooms"];
 
 /** Parses every room. The result is complete when there are no problems. */
@@ -70,6 +71,7 @@ export function readRooms(raw: RawConfiguration) {
       ? one("cluster", externalCluster)
       : one("cluster", ownCluster),
     recovery: one("recovery", recovery.optional()),
+    reset: one("reset", reset.optional()),
     gateway: one("gateway", gateway),
     caches: many("caches", { ...caches, mayBeEmpty: true }),
     safety: one("safety", safety),

@@ -22,6 +22,8 @@ export interface Settings {
   readonly databases: ReadonlyMap<string, Database>;
   readonly cluster: Cluster;
   readonly recovery: Recovery | undefined;
+  /** A database that is made anew, once; undefined: none. */
+  readonly reset: Reset | undefined;
   readonly gateway: Gateway;
   /** Key: name of the cache, e.g. `redis`. */
   readonly caches: ReadonlyMap<string, Cache>;
@@ -251,6 +253,26 @@ export type RecoveryTarget =
   | { readonly kind: "time"; readonly time: string }
   | { readonly kind: "xid"; readonly xid: string }
   | { readonly kind: "lsn"; readonly lsn: string };
+
+/** The emergency reset of one database. Naming it here confirms it. */
+export interface Reset {
+  readonly database: string;
+  /** Name under which the database in use is kept; done once for each such name. */
+  readonly keepAs: string;
+  /** A database kept by an earlier reset, which takes the name again; undefined: a new one is made. */
+  readonly back: string | undefined;
+  readonly load: ResetLoad;
+}
+
+/** Rows that a database made anew is given, besides those that its migrations make. */
+export interface ResetLoad {
+  /** Name of a dump; undefined: none. */
+  readonly dump: string | undefined;
+  /** Name of a salvage pack, written over the rows of the dump; undefined: none. */
+  readonly salvage: string | undefined;
+  /** As SQL writes them; undefined: all. */
+  readonly tables: readonly string[] | undefined;
+}
 
 export interface Gateway {
   /** Longest time a request is held, milliseconds (default 30 s). */

@@ -1,6 +1,7 @@
 import { loginRole, operatorRole, ownerRole } from "../../settings/names.ts";
 import type { Settings } from "../../settings/types.ts";
 import type { LiveVerdict } from "../migrations/live/judge.ts";
+import { resetReason } from "../reset/reason.ts";
 import type { Desired } from "./desired.ts";
 import type { World } from "./world.ts";
 
@@ -56,14 +57,16 @@ export function planChange(
   const serverStops = stops(world, serverReplaced);
   const reversals = schema.filter(({ direction }) => direction === "reverse");
   const existed = schema.filter(({ database }) => world.schema.get(database)?.version !== undefined);
+  const resets = world.reset?.plan === undefined ? [] : [resetReason(world.reset.plan)];
   const reasons = [
     ...reversals.map(({ database, from, to }) => `${database} goes back from ${from} to ${to}`),
     ...(reversals.length === 0 && existed.length > 0
       ? leaving.map((release) => `${release} does not run on the new schema`)
       : []),
     ...serverStops,
+    ...resets,
   ];
-  const notLive = verdict === undefined ? [] : [...serverStops, ...verdict.because];
+  const notLive = verdict === undefined ? [] : [...serverStops, ...resets, ...verdict.because];
   const live = verdict !== undefined && notLive.length === 0;
   const hold = serving.length > 0 && reasons.length > 0 && !live;
   return {
@@ -75,7 +78,9 @@ export function planChange(
     live,
     notLive,
     dump: existed.length > 0,
-    code: serving.length > 0 && (schema.length > 0 || otherReleases(settings, world, arriving, leaving)),
+    code:
+      serving.length > 0 &&
+      (schema.length > 0 || resets.length > 0 || otherReleases(settings, world, arriving, leaving)),
     closing: hold ? closingRoles(settings, world, desired, schema) : [],
     leaving,
     arriving,
@@ -138,15 +143,23 @@ function closingRoles(
   schema: readonly SchemaChange[],
 ): string[] {
   const moves = world.move !== undefined;
-  if (!world.server.answers || (schema.length === 0 && !moves)) return [];
-  // A server that goes to another volume keeps nobody: what is written to it now would be left behind.
-  const stays = new Set(moves ? [] : desired.roles.filter(({ open }) => open).map(({ role }) => role));
+  const reset = world.reset?.plan?.database;
+  if (!world.server.answers || (schema.length === 0 && !moves && reset === undefined)) return [];
+  // A server that goes to another volume keeps nobody, nor does a database that another takes the place of: what is written
+  // to it now would be left behind.
+  const stays = new Set(
+    moves
+      ? []
+      : desired.roles.filter(({ open, database }) => open && database !== reset).map(({ role }) => role),
+  );
   // What the observation lists besides the releases' own roles: the operator, who does the work, and owners without login.
   const keepers = new Set([operatorRole, ...[...settings.databases.keys()].map(ownerRole)]);
   const ours = [...world.server.observation.roles]
     .filter(([role, { login }]) => login && !stays.has(role) && !keepers.has(role))
     .map(([role]) => role);
-  const changing = moves ? [...settings.databases.keys()] : schema.map(({ database }) => database);
+  const changing = moves
+    ? [...settings.databases.keys()]
+    : [...schema.map(({ database }) => database), ...(reset === undefined ? [] : [reset])];
   const writers = changing.flatMap((database) => settings.databases.get(database)?.writers ?? []);
   return [...new Set([...ours, ...writers])];
 }

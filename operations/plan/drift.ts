@@ -1,6 +1,7 @@
 import type { Settings } from "../../settings/types.ts";
 import type { Desired } from "./desired.ts";
 import type { Front } from "../traffic/front-config.ts";
+import { resetDrift } from "../reset/reason.ts";
 import { frontOf } from "./front.ts";
 import type { World } from "./world.ts";
 
@@ -16,6 +17,7 @@ export function differences(settings: Settings, world: World, desired: Desired, 
     ...containerDrift(settings, world, desired),
     ...gatewayDrift(world, routes),
     ...frontDrift(world, frontOf(settings, world.subnet)),
+    ...resetDrift(world.reset),
   ];
 }
 

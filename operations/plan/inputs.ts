@@ -1,4 +1,4 @@
-import type { Settings } from "../../settings/types.ts";
+import type { Reset, Settings } from "../../settings/types.ts";
 import { secretHash } from "../../settings/secrets.ts";
 import type { Desired } from "./desired.ts";
 
@@ -29,6 +29,7 @@ export function effectInputs(settings: Settings, desired: Desired): Record<strin
     ...(settings.recovery === undefined
       ? {}
       : { recovery: { ...settings.recovery, laterWrites: settings.recovery.laterWrites ?? null } }),
+    ...(settings.reset === undefined ? {} : { reset: resetInput(settings.reset) }),
     ready:
       cluster.kind === "own"
         ? { image: cluster.image, volume: cluster.volume, settings: Object.fromEntries(cluster.settings) }
@@ -78,5 +79,12 @@ export function effectInputs(settings: Settings, desired: Desired): Record<strin
         [...settings.databases].map(([name, { keyTables }]) => [name, keyTables.map(({ table }) => table)]),
       ),
     },
+  };
+}
+
+function resetInput({ database, keepAs, back, load: { dump, salvage, tables } }: Reset): Plain {
+  return {
+    ...{ database, keepAs, back: back ?? null },
+    load: { dump: dump ?? null, salvage: salvage ?? null, tables: tables ?? null },
   };
 }

@@ -12,6 +12,7 @@ import { servingVolume } from "../recovery/finished.ts";
 import { instanceName, removeInstance } from "../recovery/instance.ts";
 import { observeMove, schemaAfter } from "../recovery/move.ts";
 import { observeAbandoned } from "../recovery/reopen.ts";
+import { observeReset, schemaAfterReset } from "../reset/observe.ts";
 import { recoverPrepared } from "../migrations/two-phase.ts";
 import { localImages, neededImages, partImages, pullMissing } from "../preflight/images.ts";
 import { observeFront, recordedFront } from "../traffic/front.ts";
@@ -74,6 +75,8 @@ export async function observeWorld(
     observeAbandoned(settings, database.server),
     observeMove(settings, containers, { ...database, initialised }, { update, say }),
   ]);
+  const reset = await observeReset(settings, { ...database, move, takeover, initialised });
+  const schema = schemaAfterReset(database.schema, reset?.plan);
   const world: World = {
     initialised,
     containers,
@@ -83,10 +86,11 @@ export async function observeWorld(
     server: database.server,
     serverRemade: woken,
     takeover,
-    schema: move === undefined ? database.schema : schemaAfter(database.schema, move),
+    schema: move === undefined ? schema : schemaAfter(schema, move),
     move,
     // A move opens a timeline that is newer.
     abandoned: move === undefined ? abandoned : undefined,
+    reset,
     gateway,
     journal: database.journal,
   };

@@ -1,6 +1,7 @@
 import type { ServerObservation } from "../database/observe.ts";
 import type { ObservedContainer } from "../docker/observe.ts";
 import type { Abandoned, Move } from "../recovery/types.ts";
+import type { ResetState } from "../reset/types.ts";
 import type { FrontRecord } from "../traffic/front-config.ts";
 import type { FrontState } from "../traffic/front.ts";
 import type { TakeoverState } from "../takeover/state.ts";
@@ -61,6 +62,8 @@ export interface World {
   readonly move?: Move | undefined;
   /** A timeline of a killed recovery that a restore by hand would follow; undefined: there is none, or the server moves. */
   readonly abandoned?: Abandoned | undefined;
+  /** What is to be done about resets of a database; `schema` is then that of the database afterwards. Undefined: nothing, or nobody to ask. */
+  readonly reset?: ResetState | undefined;
   /** What ran before this stack and has not made room yet; undefined: nothing, or it has. */
   readonly takeover?: TakeoverState | undefined;
   /** Key: database. */

@@ -91,6 +91,20 @@ describe("a recovery that cannot be made is refused with its own code, and nothi
     });
   });
 
+  it("RESET_WITH_RECOVERY: a database is to be made anew by the same up", async () => {
+    const recovery = {
+      volume: `${stack.volumes.data}-2`,
+      from: stack.volumes.data,
+      target: { restorePoint: "a-point" },
+    };
+    await stack.configure(options, (config) => ({
+      ...archived(config, { volume: recovery.volume }),
+      "rollback:recovery": { ...recovery, laterWrites: "drop" },
+      "rollback:reset": { database: "meal_planner", keepAs: "meal_planner_corrupted" },
+    }));
+    assertRefused((await stack.preview({ expectFailure: true })).output, "RESET_WITH_RECOVERY");
+  });
+
   it("VOLUME_NOT_EMPTY: the new volume holds something", async () => {
     const volume = await extraVolume("holds-something");
     await inVolumes({ [volume]: "/var/lib/postgresql/data" }, "echo something > $PGDATA/file");

@@ -6,10 +6,11 @@ import { databases } from "./mistakes/databases.ts";
 import type { Mistake } from "./mistakes/mistake.ts";
 import { others } from "./mistakes/others.ts";
 import { releases } from "./mistakes/releases.ts";
+import { reset } from "./mistakes/reset.ts";
 import { services } from "./mistakes/services.ts";
 import { mistakesIn } from "./refused.ts";
 
-const all: readonly Mistake[] = [...releases, ...services, ...databases, ...others];
+const all: readonly Mistake[] = [...releases, ...services, ...databases, ...reset, ...others];
 
 describe("a mistake in the stack configuration", () => {
   for (const mistake of all) {
