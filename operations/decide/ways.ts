@@ -64,7 +64,7 @@ const builders: Readonly<Record<WayName, (facts: Facts) => Omit<Way, "name">>> =
     rowsLost: sum(written),
     notes: dump === undefined ? [] : [`dump ${dump.name} of ${dump.at}`],
     impossible: dump === undefined ? "there is no whole dump to load from" : undefined,
-    change: "npx rollback reset DATABASE      (docs/recovery.md)",
+    change: `rollback:reset: { database: DATABASE, keepAs: DATABASE_corrupted, load: { dump: ${dump?.name ?? "NAME"} } }      (docs/recovery.md)\npulumi preview --diff && pulumi up`,
   }),
   forward: ({ live }) => ({
     title: `mend ${live} and deploy a fixed release`,
