@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { asServerError, isUnreachable, isServerFull } from "./errors.ts";
+import { asServerError, isUnreachable, isServerFull, sqlState } from "./errors.ts";
 
 /** Where a PostgreSQL server is and as whom to talk to it. Printing it would print the password: never log it. */
 export interface Server {
@@ -47,7 +47,19 @@ export async function connect(
   database: string,
   options: ConnectionOptions = {},
 ): Promise<pg.Client> {
-  const client = new pg.Client(clientConfig(server, database, options));
+  const config = clientConfig(server, database, options);
+  try {
+    return await open(config).catch((error: unknown) => {
+      if (!startupRefused.has(sqlState(error) ?? "")) throw error;
+      return open({ ...config, options: "" });
+    });
+  } catch (error) {
+    throw asServerError(error, { host: server.host, port: server.port, user: server.user, database });
+  }
+}
+
+async function open(config: pg.ClientConfig): Promise<pg.Client> {
+  const client = new pg.Client(config);
   // Without a listener a connection that breaks while idle would end the whole process; the next query reports it.
   client.on("error", () => undefined);
   try {
@@ -55,9 +67,23 @@ export async function connect(
     return client;
   } catch (error) {
     await close(client);
-    throw asServerError(error, { host: server.host, port: server.port, user: server.user, database });
+    throw error;
   }
 }
+
+/** Poolers take no `options`, a server before PostgreSQL 12 not all of ours. */
+const startupRefused = new Set(["08P01", "42704"]);
+
+/**
+ * A line that dies without a word is given up after 15 s by either end: by this one as Linux has it with an initial delay of 5 s
+ * (ten probes, one a second), by the server, which else keeps the locks of a program that is gone for two hours, as told here.
+ */
+const lineSettings = {
+  tcp_keepalives_idle: 5,
+  tcp_keepalives_interval: 2,
+  tcp_keepalives_count: 5,
+  tcp_user_timeout: 15_000,
+};
 
 /** Ends a connection, whatever state it is in; a server that does not answer the farewell is not waited for. */
 export async function close(client: pg.Client): Promise<void> {
@@ -83,6 +109,9 @@ export function clientConfig(
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 5000,
+    options: Object.entries(lineSettings)
+      .map(([name, value]) => `-c ${name}=${String(value)}`)
+      .join(" "),
   };
 }
 

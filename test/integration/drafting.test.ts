@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Client } from "pg";
 import { close } from "../../operations/database/connection.ts";
+import { readSnapshot } from "../../operations/migrations/drafting/snapshot.ts";
 import { draftAndProve, runAsOwner } from "../../operations/migrations/drafting/prove.ts";
 import type { ProvenDraft } from "../../operations/migrations/drafting/prove.ts";
 import { loadParser } from "../../operations/migrations/sql/parse.ts";
@@ -177,6 +178,22 @@ describe("drafting a reversal", function () {
     const found = await draft("DROP OPERATOR FAMILY public.by_hand USING btree; DROP SERVER far CASCADE");
     assert.deepEqual(found.impossible, ["other operator family public.by_hand USING btree"]);
     assert.match(found.warnings.join(), /user mappings of server far/);
+  });
+
+  it("does not have the server compile what it asks of the catalogue, which takes seconds", async () => {
+    await withClient("rich", async (client) => {
+      await client.query("SET jit = on");
+      const compiled: unknown[] = [];
+      const send = client.query.bind(client) as (...of: unknown[]) => Promise<{ rows: { jit?: string }[] }>;
+      Reflect.set(client, "query", async (text: string, ...more: unknown[]) => {
+        if (text.includes("WITH ns")) compiled.push((await send("SHOW jit")).rows[0]?.jit);
+        return send(text, ...more);
+      });
+      await send("BEGIN");
+      await readSnapshot(client, { schema: "public", table: "schema_migrations" });
+      assert.deepEqual(compiled, ["off"]);
+      assert.equal((await send("SHOW jit")).rows[0]?.jit, "on");
+    });
   });
 
   it("says what it cannot restore", async () => {

@@ -20,8 +20,8 @@ export interface Look {
  * of the two: what another session changes in between makes the next mark differ, and is never taken for seen.
  */
 export async function lookAtCatalogue(client: ClientBase, tracking: TrackingName): Promise<Look> {
-  const mark = await catalogueMark(client, settings);
-  const [entries] = await rowsOfEach(client, [catalogueSql(tracking, presentIn(mark)), ...settingsBack]);
+  const mark = await catalogueMark(client, lookSettings);
+  const [entries] = await rowsOfEach(client, [catalogueSql(tracking, presentIn(mark)), ...lookSettingsBack]);
   // A definition is null for what somebody dropped while the query ran: the catalogue of the snapshot still lists it.
   const catalogue = new Map(
     entryRows
@@ -42,9 +42,10 @@ const entryRows = z.array(
   z.object({ kind: z.string(), name: z.string(), definition: z.string().nullable() }),
 );
 
-// Compiling the query, as the server does for what it takes for expensive, takes seconds and saves milliseconds.
-const settings = ["SET LOCAL search_path = ''", "SET LOCAL jit = off"];
-const settingsBack = ["RESET search_path", "RESET jit"];
+/** For queries of the catalogue: compiling them, as the server does for what it takes for expensive, takes seconds and saves milliseconds. */
+export const lookSettings = ["SET LOCAL search_path = ''", "SET LOCAL jit = off"];
+/** Ends `lookSettings`. */
+export const lookSettingsBack = ["RESET search_path", "RESET jit"];
 
 /** Raised whenever the catalogue is described in another way: fingerprints of other formats cannot be compared. */
 const format = "2:";
@@ -65,12 +66,12 @@ export function fingerprintOf(catalogue: Catalogue): string {
 
 /** The fingerprint computed by the server, so that a large catalogue need not be fetched. Inside a transaction only. */
 export async function fingerprintNow(client: ClientBase, tracking: TrackingName): Promise<string> {
-  const entries = catalogueSql(tracking, presentIn(await catalogueMark(client, settings)));
+  const entries = catalogueSql(tracking, presentIn(await catalogueMark(client, lookSettings)));
   const [rows] = await rowsOfEach(client, [
     `SELECT encode(sha256(convert_to(coalesce(string_agg(hash, '' ORDER BY hash COLLATE "C"), ''), 'UTF8')), 'hex') AS fingerprint
      FROM (SELECT encode(sha256(convert_to(kind || ' ' || name || ${literal(separator)} || definition, 'UTF8')), 'hex') AS hash
        FROM (${entries}) AS entry WHERE definition IS NOT NULL) AS hashed`,
-    ...settingsBack,
+    ...lookSettingsBack,
   ]);
   return format + z.tuple([z.object({ fingerprint: z.string() })]).parse(rows)[0].fingerprint;
 }

@@ -1,6 +1,7 @@
 import type { ClientBase } from "pg";
 import { z } from "zod";
 import { rowsOf } from "../../database/query.ts";
+import { lookSettings, lookSettingsBack } from "../catalogue/read.ts";
 import type { TrackingName } from "../catalogue/sql.ts";
 import { dependenciesSql, objectsSql } from "./snapshot-sql.ts";
 
@@ -43,10 +44,10 @@ export function keyOf({ kind, name }: Pick<SchemaObject, "kind" | "name">): stri
 
 /** The schema as it is now. Inside a transaction only (the search path is set for it and reset after). */
 export async function readSnapshot(client: ClientBase, tracking: TrackingName): Promise<Snapshot> {
-  await client.query("SET LOCAL search_path = ''");
+  await client.query(lookSettings.join("; "));
   const rows = await rowsOf(client, schemaObject, objectsSql(tracking));
   const edges = await rowsOf(client, z.object({ dependent: z.string(), on: z.string() }), dependenciesSql);
-  await client.query("RESET search_path");
+  await client.query(lookSettingsBack.join("; "));
   const objects = new Map(rows.map((row) => [keyOf(row), row]));
   const keysOf = Map.groupBy(objects.keys(), (key) => objects.get(key)?.id ?? "");
   const dependencies = new Map<string, Set<string>>();

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:net";
 import pg from "pg";
-import { clientConfig } from "../../../operations/database/connection.ts";
+import { clientConfig, connect } from "../../../operations/database/connection.ts";
 import { asServerError, isAbsent, isUnreachable } from "../../../operations/database/errors.ts";
 import { loginStatements } from "../../../operations/database/fence.ts";
 import type { SettingState } from "../../../operations/database/observe.ts";
@@ -95,6 +97,60 @@ describe("TLS modes", () => {
     assert.deepEqual(ssl("verify-full"), { rejectUnauthorized: true });
     assert.deepEqual(Object.keys(ssl("verify-ca") as object), ["rejectUnauthorized", "checkServerIdentity"]);
   });
+});
+
+describe("a server or pooler that takes no settings when a connection is made", () => {
+  /** Answers every start-up that has `options` with this SQLSTATE, and lets the others in. */
+  async function lend(state: string, work: (port: number, started: readonly string[]) => Promise<void>) {
+    const message = (type: string, body: string): Buffer => {
+      const text = Buffer.from(body);
+      const length = Buffer.alloc(4);
+      length.writeInt32BE(text.length + 4);
+      return Buffer.concat([Buffer.from(type), length, text]);
+    };
+    const started: string[] = [];
+    const peer = createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.once("data", (start) => {
+        started.push(start.toString("latin1"));
+        if (start.includes("tcp_keepalives_idle"))
+          socket.end(message("E", `SFATAL\0C${state}\0Munsupported startup parameter: options\0\0`));
+        else socket.write(Buffer.concat([message("R", "\0\0\0\0"), message("Z", "I")]));
+      });
+    }).listen(0, "127.0.0.1");
+    await once(peer, "listening");
+    try {
+      const address = peer.address();
+      await work(typeof address === "object" && address !== null ? address.port : 0, started);
+    } finally {
+      peer.close();
+    }
+  }
+  const at = (port: number) => ({
+    host: "127.0.0.1",
+    port,
+    user: "u",
+    password: "p",
+    ssl: "disable" as const,
+  });
+
+  for (const state of ["08P01", "42704"]) {
+    it(`is connected with without them (${state})`, () =>
+      lend(state, async (port, started) => {
+        const client = await connect(at(port), "d");
+        client.connection.stream.destroy();
+        assert.deepEqual(
+          started.map((each) => each.includes("options")),
+          [true, false],
+        );
+      }));
+  }
+
+  it("is not asked twice where something else is wrong", () =>
+    lend("28P01", async (port, started) => {
+      await assert.rejects(connect(at(port), "d"), refusedAs("SERVER_AUTH"));
+      assert.equal(started.length, 1);
+    }));
 });
 
 describe("names in SQL", () => {
