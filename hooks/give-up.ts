@@ -84,16 +84,20 @@ async function isOvertaken(context: RunContext, cause: unknown): Promise<boolean
 
 async function schemaIsAsBefore({ settings, world, change, notes }: RunContext): Promise<boolean> {
   if (notes.schemaChanged) return false;
-  if (change.schema.length === 0) return true;
+  const before = new Map(
+    change.schema.map(({ database }) => [database, world.schema.get(database)?.version]),
+  );
+  const anew = world.reset?.plan;
+  if (anew !== undefined) before.set(anew.database, anew.versionBefore);
   const versions = await Promise.all(
-    change.schema.map(async ({ database }) => {
+    [...before].map(async ([database, was]) => {
       const entry = settings.databases.get(database);
       if (entry === undefined) return false;
       const { version } = await observeSchema(
         entry,
         connectorTo(access(settings), applicationName(settings)),
       );
-      return version === world.schema.get(database)?.version;
+      return version === was;
     }),
   );
   return versions.every(Boolean);

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Client } from "pg";
 import { close, connect } from "../../../operations/database/connection.ts";
 import { docker } from "../../../operations/docker/run.ts";
 import { at, killedAt, type Instant } from "../../support/kill-trials.ts";
 import { assertRefused } from "../../support/recovery.ts";
 import { createResetStack, type ResetStack } from "../../support/reset.ts";
-import { assertServes } from "../../support/stack-checks.ts";
+import { askStack, assertServes } from "../../support/stack-checks.ts";
 import { changedResources, lineOf, stepOf } from "../../support/stack-events.ts";
 
 /** From the beginning of a reset to its end. */
@@ -101,7 +100,7 @@ describe("a reset when something else goes wrong", function () {
     try {
       await blocker.query("begin; lock table pg_database in share mode");
       const first = scene.command("--confirm", "meal_planner", "--keep-as", "meal_planner_command");
-      await untilCreating(blocker);
+      await untilCreating(scene);
       const [second, up] = await Promise.all([
         scene.command("--confirm", "meal_planner"),
         stack.up({ expectFailure: true }),
@@ -116,6 +115,34 @@ describe("a reset when something else goes wrong", function () {
     }
     assert.deepEqual(await scene.databases(), ["meal_planner", "meal_planner_command"]);
     await scene.ask();
+    await stack.up();
+    await assertOver(scene);
+  });
+
+  it("keeps everybody out of another schema when it fails as soon as the names have changed", async () => {
+    const { stack } = scene;
+    await scene.ask({ keepAs: "meal_planner_newer", load: { dump: scene.dump } }, "1.2.0");
+    const blocker = await connect(stack.server, "postgres");
+    try {
+      const running = await stack.startUp();
+      await running.waitFor(lineOf("backup", /^loaded/));
+      // Nobody closes or renames a database meanwhile.
+      await blocker.query("begin; lock table pg_database in share mode");
+      await running.waitFor(lineOf("reset", /^closing/));
+      await blocker.query(
+        "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and classid::bigint = hashtext('rollback')::bigint & 4294967295 and objid::bigint = hashtext($1)::bigint & 4294967295",
+        [stack.label],
+      );
+      await blocker.query("commit");
+      assertRefused((await running.ended).output, "LOCK_LOST");
+    } finally {
+      await close(blocker);
+    }
+    assert.ok((await scene.databases()).includes("meal_planner_newer"));
+    assert.equal((await askStack(stack, "/health")).status, 503);
+    await stack.up();
+    await assertServes(stack, "1.2.0");
+    await scene.ask({ keepAs: "meal_planner_older", back: "meal_planner_newer" });
     await stack.up();
     await assertOver(scene);
   });
@@ -141,11 +168,11 @@ describe("a reset when something else goes wrong", function () {
   }
 });
 
-/** Waits until somebody waits for creating a database. */
-async function untilCreating(client: Client): Promise<void> {
+/** Waits until somebody waits for creating a database; asked outside of a transaction, which would see one moment for ever. */
+async function untilCreating({ stack }: ResetStack): Promise<void> {
   const waiting =
-    "select from pg_stat_activity where query ilike 'create database%' and wait_event_type = 'Lock'";
-  while ((await client.query(waiting)).rowCount === 0) await sleep(50);
+    "select pid from pg_stat_activity where query ilike 'create database%' and wait_event_type = 'Lock'";
+  while ((await stack.query("postgres", waiting)).length === 0) await sleep(50);
 }
 
 async function assertOver(scene: ResetStack): Promise<void> {
