@@ -1,7 +1,7 @@
 import { execa } from "execa";
 import { z } from "zod";
 
-const event = z.object({
+const told = z.object({
   Type: z.string(),
   Action: z.string(),
   Actor: z.object({ Attributes: z.record(z.string(), z.string()) }),
@@ -14,18 +14,18 @@ export interface Creations {
   close(): Promise<void>;
 }
 
-/** Begins to watch Docker for new containers and networks. */
-export function watchCreations(): Creations {
+/** Begins to watch Docker for new containers and networks; `event`: `die` for those that end instead. */
+export function watchCreations(event: "create" | "die" = "create"): Creations {
   const seen: string[] = [];
   const waiting = new Set<() => void>();
-  const watcher = execa("docker", ["events", "--filter", "event=create", "--format", "{{json .}}"], {
+  const watcher = execa("docker", ["events", "--filter", `event=${event}`, "--format", "{{json .}}"], {
     reject: false,
     buffer: false,
     stdin: "ignore",
   });
   const reading = (async () => {
     for await (const line of watcher) {
-      const { Type, Actor } = event.parse(JSON.parse(line));
+      const { Type, Actor } = told.parse(JSON.parse(line));
       if (Type !== "container" && Type !== "network") continue;
       seen.push(Actor.Attributes["name"] ?? "");
       for (const look of waiting) look();

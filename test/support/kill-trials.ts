@@ -17,15 +17,29 @@ export const at =
 /** As soon as Docker has made a container of this name, and long before the engine knows of it. */
 export const onceMade =
   (name: RegExp): Instant =>
-  async (running, stack) => {
-    const docker = watchCreations();
-    try {
-      const own = new RegExp(`^${stack.names.network}.*${name.source}`);
-      await Promise.race([docker.made(own), running.ended]);
-    } finally {
-      await docker.close();
-    }
-  };
+  (running, stack) =>
+    onceTold("create", name, running, stack);
+
+/** As soon as a container of this name has ended. */
+export const onceEnded =
+  (name: RegExp): Instant =>
+  (running, stack) =>
+    onceTold("die", name, running, stack);
+
+async function onceTold(
+  event: "create" | "die",
+  name: RegExp,
+  running: Running,
+  stack: ScratchStack,
+): Promise<void> {
+  const docker = watchCreations(event);
+  try {
+    const own = new RegExp(`^${stack.names.network}.*${name.source}`);
+    await Promise.race([docker.made(own), running.ended]);
+  } finally {
+    await docker.close();
+  }
+}
 
 /** `pulumi up`, killed with SIGKILL at that instant. */
 export async function killedAt(stack: ScratchStack, instant: Instant): Promise<void> {

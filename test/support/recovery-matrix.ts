@@ -3,7 +3,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { StackOptions } from "../../examples/meal-planner/stack.ts";
 import { docker } from "../../operations/docker/run.ts";
 import { killedAt, type Instant } from "./kill-trials.ts";
-import { archived, askRecovery, assertRefused, quickStack, type Asked } from "./recovery.ts";
+import {
+  archived,
+  askRecovery,
+  assertRefused,
+  quickStack,
+  restoredByDefault,
+  type Asked,
+} from "./recovery.ts";
 import {
   checkPrepared,
   checkSequence,
@@ -48,8 +55,13 @@ export interface Matrix {
   readonly settings: (settings: Readonly<Record<string, string>>) => Promise<void>;
   /** Brings the next release, whose schema is another. @returns a position between what was written before and after. */
   readonly deploy: () => Promise<bigint>;
-  /** Recovers with an `up` that is killed at that instant, and goes back to the volume in use with the next one. */
-  readonly abandon: (target: MatrixTarget, instant: Instant) => Promise<void>;
+  /**
+   * Recovers with an `up` that is killed at that instant, and goes back to the volume in use with the next one; those before it
+   * are killed at these instants.
+   */
+  readonly abandon: (target: MatrixTarget, instant: Instant, back?: readonly Instant[]) => Promise<void>;
+  /** Asserts that a plain restore of the archive holds what the server does. */
+  readonly checkRestore: () => Promise<void>;
   /** Asserts that both databases hold what the log says. */
   readonly check: () => Promise<void>;
   readonly cleanup: () => Promise<void>;
@@ -79,6 +91,16 @@ export async function createMatrix(): Promise<Matrix> {
     await askRecovery(stack, options, { target: configured(target), volume, from: inUse, laterWrites });
     return volume;
   };
+
+  /** A configuration whose server is on a volume that holds this cluster, beside a recovery that it does not ask for. */
+  const name = (
+    volume: string,
+    recovery: { readonly volume: string; readonly from: string },
+  ): Promise<void> =>
+    stack.configure(options, (config) => ({
+      ...archived(config, { volume }),
+      "rollback:recovery": { ...recovery, target: { restorePoint: "none" }, laterWrites: "drop" },
+    }));
 
   const matrix: Matrix = {
     stack,
@@ -116,11 +138,7 @@ export async function createMatrix(): Promise<Matrix> {
     },
     async undo(volume) {
       const from = inUse;
-      const recovery = { volume: from, from: volume, target: { restorePoint: "none" }, laterWrites: "drop" };
-      await stack.configure(options, (config) => ({
-        ...archived(config, { volume }),
-        "rollback:recovery": recovery,
-      }));
+      await name(volume, { volume: from, from: volume });
       await stack.up();
       left.set(from, branch);
       inUse = volume;
@@ -164,14 +182,11 @@ export async function createMatrix(): Promise<Matrix> {
       await stack.up();
       return parsePosition(String(row?.["lsn"]));
     },
-    async abandon(target, instant) {
+    async abandon(target, instant, back = []) {
       const volume = await ask(target, "drop");
       await killedAt(stack, instant);
-      const recovery = { volume, from: inUse, target: { restorePoint: "none" }, laterWrites: "drop" };
-      await stack.configure(options, (config) => ({
-        ...archived(config, { volume: inUse }),
-        "rollback:recovery": recovery,
-      }));
+      await name(inUse, { volume, from: inUse });
+      for (const each of back) await killedAt(stack, each);
       await stack.up();
       const containers = (await stack.containers()).map(({ name }) => name);
       assert.deepEqual(
@@ -179,6 +194,15 @@ export async function createMatrix(): Promise<Matrix> {
         [],
       );
       await matrix.check();
+    },
+    async checkRestore() {
+      const sql = 'select id, note from workload.entry order by id collate "C"';
+      const served = await stack.query("meal_planner", sql);
+      const restored = await restoredByDefault(stack, inUse, "meal_planner", sql);
+      assert.deepEqual(
+        restored,
+        served.map(({ id, note }) => `${String(id)}|${String(note)}`),
+      );
     },
     async check() {
       assert.deepEqual(await readState(stack), stateAfter(branch.start, branch.commits));

@@ -1,7 +1,8 @@
-import { at, onceMade, type Instant } from "../../support/kill-trials.ts";
+import assert from "node:assert/strict";
+import { at, onceEnded, onceMade, type Instant } from "../../support/kill-trials.ts";
 import { commitOf } from "../../support/recovery-cases.ts";
 import { createMatrix, type Matrix } from "../../support/recovery-matrix.ts";
-import { lineOf, stepOf } from "../../support/stack-events.ts";
+import { changedResources, lineOf, stepOf } from "../../support/stack-events.ts";
 
 /** From the beginning of a recovery to its end. */
 const instants: readonly (readonly [string, Instant])[] = [
@@ -40,6 +41,35 @@ describe("an engine that is killed while it recovers", function () {
       await matrix.abandon({ time: commitOf(batch, "object").time }, instant);
       await matrix.write();
       await matrix.check();
+    });
+  }
+});
+
+const open = at(lineOf("recovery", /^timeline \d+: roles/));
+
+/** From the beginning of a way back, whose volume must go on on a new timeline, to its end. */
+const reopening: readonly (readonly [string, readonly Instant[]])[] = [
+  ["when everybody waits", [at(stepOf("ready"))]],
+  ["when the server is about to restart", [at(lineOf("ready", /^opening a new timeline on/))]],
+  ["while the server restarts", [onceEnded(/-postgres$/)]],
+];
+
+describe("an engine that is killed while it takes a killed recovery back", function () {
+  this.timeout(600_000);
+  let matrix: Matrix;
+  before(async () => {
+    matrix = await createMatrix();
+  });
+  after(() => matrix.cleanup());
+
+  for (const [where, instants] of reopening) {
+    it(`${where}: the next up finishes that, and a plain restore follows what serves`, async () => {
+      const batch = await matrix.write();
+      await matrix.abandon({ time: commitOf(batch, "object").time }, open, instants);
+      await matrix.write();
+      await matrix.check();
+      await matrix.checkRestore();
+      assert.deepEqual(changedResources((await matrix.stack.up()).events), {});
     });
   }
 });
