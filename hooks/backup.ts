@@ -6,6 +6,7 @@ import { tableFacts } from "../operations/database/tables.ts";
 import { access } from "../operations/plan/access.ts";
 import { runningReleases } from "../operations/plan/change.ts";
 import { stackLabels } from "../settings/stack-names.ts";
+import { proveBeforeFence } from "./archive.ts";
 import { beginMove } from "./recovery.ts";
 import { beginReset } from "./reset.ts";
 import type { RunContext } from "./context.ts";
@@ -24,6 +25,7 @@ export const backup: EffectDefinition = {
   carryOut: async (run) => {
     run.requires("preflight");
     const { context, say } = run;
+    await proveBeforeFence(run);
     await countRows(context);
     await beginMove(run);
     await beginReset(run);

@@ -1,4 +1,5 @@
 import { archiveBehind } from "../operations/archive/set-up.ts";
+import { describeWaiting, measureWaiting } from "../operations/archive/waiting.ts";
 import { planSettings } from "../operations/database/settings-change.ts";
 import { openRun } from "../operations/journal/journal.ts";
 import { access } from "../operations/plan/access.ts";
@@ -61,6 +62,10 @@ async function check({ context, say }: EffectRun): Promise<void> {
   if (settings.cluster.kind === "own") {
     const failing = unarchived(settings, world);
     if (failing !== undefined && world.move !== undefined) throw archiveBehind(failing);
+    if (failing !== undefined) {
+      const waits = describeWaiting(await measureWaiting(names.postgres, access(settings)));
+      say(`WARNING: ${failing} of the WAL cannot be archived; ${waits}`);
+    }
     const { lines } = await planSettings(access(settings), names.postgres, settings.cluster.settings);
     for (const line of lines) say(`server setting ${line}`);
   }

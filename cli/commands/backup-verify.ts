@@ -1,7 +1,7 @@
 import { archiveProblems } from "../../operations/archive/verify.ts";
-import { listDumps, verifyDump } from "../../operations/backup/list.ts";
+import { brokenDumps, listDumps, verifyDump } from "../../operations/backup/list.ts";
 import { withHelper } from "../../operations/backup/place.ts";
-import { Refusal } from "../../settings/refusal.ts";
+import { isRefusal, Refusal } from "../../settings/refusal.ts";
 import { stackLabels, stackNames } from "../../settings/stack-names.ts";
 import type { Settings } from "../../settings/types.ts";
 
@@ -29,8 +29,10 @@ async function dumpProblems(settings: Settings, say: (line: string) => void): Pr
       found.push(...problems.slice(0, 3).map((problem) => `${dump.name}: ${problem}`));
       say(`${dump.name}: ${problems.length === 0 ? "good" : `DAMAGED, ${problems[0] ?? ""}`}`);
     }
-    if (dumps.length === 0) say("there are no dumps yet");
-    return found;
+    const broken = await brokenDumps(place, stack, dumps);
+    for (const name of broken) say(`${name}: DAMAGED, its manifest is gone or cannot be read`);
+    if (dumps.length + broken.length === 0) say("there are no dumps yet");
+    return [...found, ...broken.map((name) => `${name}: its manifest is gone or cannot be read`)];
   });
 }
 
@@ -38,8 +40,18 @@ async function wholeArchive(settings: Settings, say: (line: string) => void): Pr
   const { cluster } = settings;
   if (cluster.kind !== "own" || cluster.backup.schedule === undefined) return [];
   say("reading the archive …");
-  const problems = await archiveProblems(stackNames(settings).postgres);
+  const problems = await readArchive(stackNames(settings).postgres);
   for (const problem of problems) say(`archive: DAMAGED, ${problem}`);
   if (problems.length === 0) say("archive: good");
   return problems;
+}
+
+/** An archive that cannot be read at all must not hide what was found of the dumps. */
+async function readArchive(container: string): Promise<string[]> {
+  try {
+    return await archiveProblems(container);
+  } catch (error) {
+    if (!isRefusal(error, "ARCHIVE_FAILED")) throw error;
+    return [error.details.found.replace(/\.$/, "")];
+  }
 }

@@ -4,8 +4,9 @@ import { parseInfo } from "../../operations/archive/info.ts";
 import { inServer } from "../../operations/archive/pgbackrest.ts";
 import { dueBackup, nextBackup } from "../../operations/archive/schedule.ts";
 import { baseBackup, checkArchive, type ArchiveRequest } from "../../operations/archive/set-up.ts";
+import { describeWaiting, measureWaiting } from "../../operations/archive/waiting.ts";
 import { access } from "../../operations/plan/access.ts";
-import { Refusal } from "../../settings/refusal.ts";
+import { isRefusal, Refusal } from "../../settings/refusal.ts";
 import { stackNames } from "../../settings/stack-names.ts";
 import type { BackupSchedule, Settings } from "../../settings/types.ts";
 import { verifyBackups } from "./backup-verify.ts";
@@ -35,10 +36,26 @@ export function backup(program: Command): void {
         return;
       }
       const { request, schedule } = archiveOf(settings);
-      if (type !== undefined) await baseBackup(request, type);
-      await checkArchive(request);
+      await sayingWhatWaits(request, async () => {
+        if (type !== undefined) await baseBackup(request, type);
+        await checkArchive(request);
+      });
       while (watch) await nextOne(request, schedule);
     });
+}
+
+/** Where the archive fails, it is said what waits for it and how long that can last. */
+async function sayingWhatWaits(
+  { container, server }: ArchiveRequest,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (isRefusal(error, "ARCHIVE_FAILED"))
+      console.error(describeWaiting(await measureWaiting(container, server)));
+    throw error;
+  }
 }
 
 async function nextOne(request: ArchiveRequest, schedule: BackupSchedule): Promise<void> {

@@ -149,6 +149,7 @@ async function carryOut(
     trouble: { about: `${verdict.about} ${because}`, message },
   });
   const byHand = `To type: rollback decide --stack ${name}; then change rollback:live and run pulumi up.`;
+  if (verdict.kind === "tell") return alert(`${reason} To type: rollback backup --stack ${name}`);
   if (verdict.kind === "alert")
     return alert(`${reason}. Not gone back: ${verdict.because}. ${byHand}`, verdict.because);
   if (watchOnly || run === undefined) return alert(`${reason}. ${byHand}`);

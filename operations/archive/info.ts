@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Refusal } from "../../settings/refusal.ts";
 
 const backupSchema = z.object({
   label: z.string(),
@@ -10,10 +11,13 @@ const backupSchema = z.object({
   info: z.object({ size: z.number(), repository: z.object({ delta: z.number() }).loose() }).loose(),
 });
 
+const statusSchema = z.object({ code: z.number(), message: z.string() }).loose();
+
 const infoSchema = z.array(
   z.object({
     name: z.string(),
-    status: z.object({ code: z.number(), message: z.string() }).loose(),
+    status: statusSchema,
+    repo: z.array(z.object({ status: statusSchema }).loose()).default([]),
     db: z.array(z.object({ "system-id": z.string(), version: z.string() }).loose()).default([]),
     archive: z
       .array(z.object({ id: z.string(), min: z.string().nullish(), max: z.string().nullish() }))
@@ -48,14 +52,20 @@ export interface ArchiveInfo {
   readonly systemIdentifier: string | undefined;
   /** Oldest first; damaged ones are left out. */
   readonly backups: readonly BaseBackup[];
+  /** Labels of base backups, oldest first, in which pages have a wrong checksum: the database was damaged when they were made. */
+  readonly damaged: readonly string[];
 }
 
-/** What `pgbackrest info --output=json` printed; pure. */
+/**
+ * What `pgbackrest info --output=json` printed. It ends well also where it could not read the repository; that is a Refusal
+ * `ARCHIVE_FAILED`, since it would else look like an archive without a backup. Pure.
+ */
 export function parseInfo(printed: string): ArchiveInfo {
   const [stanza] = infoSchema.parse(
     // A number of 64 bits, which JSON.parse would round.
     JSON.parse(printed.replaceAll(/"system-id":(\d+)/g, '"system-id":"$1"')),
   );
+  if (stanza?.status.code === unreadable) throw cannotRead(stanza.repo[0]?.status ?? stanza.status);
   // Code 1: missing stanza path; 3: missing stanza data (https://pgbackrest.org/command.html#command-info).
   const exists = stanza !== undefined && stanza.status.code !== 1 && stanza.status.code !== 3;
   return {
@@ -75,5 +85,23 @@ export function parseInfo(printed: string): ArchiveInfo {
         stoppedAt: timestamp.stop * 1000,
         size: info.size,
       })),
+    damaged: (stanza?.backup ?? []).filter(({ error }) => error === true).map(({ label }) => label),
   };
+}
+
+/** Code of everything that has none of its own (https://pgbackrest.org/command.html#command-info). */
+const unreadable = 99;
+
+function cannotRead({ message }: { readonly message: string }): Refusal {
+  const lines = message
+    .split("\n")
+    .filter((line) => !/^HINT: (has|use|is archive|backup|archive)/.test(line));
+  return new Refusal({
+    code: "ARCHIVE_FAILED",
+    found: `the repository of the archive cannot be read: ${[...new Set(lines)].slice(0, 3).join("; ")}.`,
+    untouched: "Nothing was changed in it; the server keeps every segment of its WAL until it is archived.",
+    next: /CryptoError/.test(message)
+      ? "Compare the passphrase of the repository with rollback:cluster.backup.encryption; then repeat."
+      : "Look at rollback:cluster.backup.repository: its disk, and who may read it; then repeat.",
+  });
 }

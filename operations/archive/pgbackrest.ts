@@ -91,9 +91,12 @@ export async function runArchive(
   }
 }
 
+/** What pgBackRest says where a disk is full; its helper processes leave out why they were "unable to write". */
+const outOfRoom = /no space left on device|unable to write '/i;
+
 function archiveFailed(error: DockerFailure): Refusal {
   const words = `${error.stderr}\n${error.stdout}`.split("\n").filter((line) => /ERROR|HINT|WARN/.test(line));
-  const full = /no space left on device/i.test(error.message);
+  const full = outOfRoom.test(error.message);
   return new Refusal({
     code: "ARCHIVE_FAILED",
     found: `pgBackRest: ${(words.length === 0 ? [error.message] : words).slice(0, 3).join("; ")}.`,

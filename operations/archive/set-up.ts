@@ -47,14 +47,31 @@ export async function checkArchive(request: ArchiveRequest): Promise<void> {
   say(`the WAL archive works; last base backup: ${age}`);
 }
 
-/** Makes a base backup; pgBackRest then removes what retention does not keep, and never the last good one. */
+/**
+ * Makes a base backup, and then removes what retention does not keep, never the last good one. A database whose own pages are
+ * damaged is refused as `BACKUP_DAMAGED`, with the older backups kept: to pgBackRest such a backup counts as one.
+ */
 export async function baseBackup(
   { container, say }: Pick<ArchiveRequest, "container" | "say">,
   kind: BackupKind,
 ): Promise<void> {
   const started = performance.now();
-  await inServer(container, "backup", [`--type=${kind}`]);
+  await inServer(container, "backup", [`--type=${kind}`, "--no-expire-auto"]);
+  await refuseDamagedPages(container);
+  await inServer(container, "expire");
   say(`base backup (${kind}) in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+}
+
+async function refuseDamagedPages(container: string): Promise<void> {
+  const { backups, damaged } = parseInfo(await inServer(container, "info", ["--output=json"]));
+  const [label] = [...backups.map((each) => each.label), ...damaged].sort().reverse();
+  if (label === undefined || !damaged.includes(label)) return;
+  throw new Refusal({
+    code: "BACKUP_DAMAGED",
+    found: `the base backup ${label} holds pages whose checksum is wrong: the database itself is damaged.`,
+    untouched: "No older base backup was removed; nothing was stopped.",
+    next: "See `npx rollback decide`; a recovery to before the damage is made from the older base backups.",
+  });
 }
 
 /** Switches the WAL and waits until what has been written up to now is in the archive. */

@@ -17,6 +17,21 @@ export async function listDumps(place: DumpPlace, stack: string): Promise<Listed
   return dumpsOf(stack, await shellIn(place, listScript, [dumpsFolder, stack, manifestFile]));
 }
 
+/**
+ * Folders with the name of a dump of this stack that are not among `dumps`: a dump gets its name after its manifest was written, so
+ * that is gone or damaged.
+ */
+export async function brokenDumps(
+  place: DumpPlace,
+  stack: string,
+  dumps: readonly Pick<ListedDump, "name">[],
+): Promise<string[]> {
+  const script = `cd "$1"; find . -mindepth 1 -maxdepth 1 -type d -printf '%f\\n'`;
+  const folders = (await shellIn(place, script, [dumpsFolder])).split("\n");
+  const read = new Set(dumps.map(({ name }) => name));
+  return folders.filter((name) => isDumpOf(stack, name) && !read.has(name)).sort();
+}
+
 /** What `listScript` printed as the dumps of this stack, newest first. */
 export function dumpsOf(stack: string, printed: string): ListedDump[] {
   return parseListing(printed)

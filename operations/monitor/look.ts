@@ -1,10 +1,12 @@
 import { measureWayBack } from "../decide/facts.ts";
+import { describeWaiting, measureWaiting } from "../archive/waiting.ts";
 import { withClient } from "../database/connection.ts";
 import { docker } from "../docker/run.ts";
 import { heaviestOf, pastRuns } from "../journal/history.ts";
 import { readJournal } from "../journal/journal.ts";
 import { access, applicationName } from "../plan/access.ts";
 import { observeWorld } from "../plan/observe.ts";
+import { unarchived } from "../plan/drift.ts";
 import { journalKey } from "../plan/record.ts";
 import { attemptsOf, judgeAttempts, type Attempt } from "../verification/bake.ts";
 import { stackLabel } from "../../settings/names.ts";
@@ -34,7 +36,7 @@ export async function lookAt(
   const { finished, open, wayBack } = journal;
   if (finished === undefined) return undefined;
   const since = new Date(Math.max(Date.now() - seconds * 1000, Date.parse(finished.finishedAt)));
-  const { router } = stackNames(settings);
+  const { router, postgres } = stackNames(settings);
   const log = await docker(["logs", "--since", since.toISOString(), router], { timeoutMs: 60_000 });
   const attempts = attemptsOf(log);
   const judged = settings.live
@@ -50,6 +52,7 @@ export async function lookAt(
     [...target.keys()].every((name) => settings.releases.has(name));
   const release = target === undefined ? undefined : heaviestOf({ live: target });
   const run = open?.run ?? finished.run;
+  const segment = unarchived(settings, world);
   return {
     attempts,
     look: {
@@ -64,6 +67,10 @@ export async function lookAt(
           ? await measureWayBack(settings, world, now, release)
           : undefined,
       tried: await wasTried(server, first, run, session),
+      archive:
+        segment === undefined
+          ? undefined
+          : `${segment} of the WAL cannot be archived. ${describeWaiting(await measureWaiting(postgres, server))}`,
     },
   };
 }

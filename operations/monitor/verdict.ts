@@ -18,11 +18,15 @@ export interface Look {
   readonly back: WayBackFacts | undefined;
   /** A way back has been tried for this run. */
   readonly tried: boolean;
+  /** Why WAL does not reach the archive, and how long that can last; undefined: it does, or there is none. */
+  readonly archive: string | undefined;
 }
 
 /** `about` names the trouble without its figures, which are others at each look. */
 export type Verdict =
   | { readonly kind: "well" }
+  /** No release is at fault, and going back would mend nothing. */
+  | { readonly kind: "tell"; readonly about: string; readonly reason: string }
   | {
       readonly kind: "go back";
       readonly about: string;
@@ -36,6 +40,8 @@ export function verdictOn(look: Look): Verdict {
   const bad = look.checks.filter(({ wrong }) => wrong.length > 0);
   const reason =
     look.pending ?? bad.map(({ what, found, wrong }) => `${what}: ${found}: ${wrong.join(", ")}`).join("; ");
+  if (reason === "" && look.archive !== undefined)
+    return { kind: "tell", about: "the archive fails", reason: look.archive };
   if (reason === "") return { kind: "well" };
   const about = look.pending ?? bad.map(({ what, wrong }) => `${what}: ${wrong.join(", ")}`).join("; ");
   const against = objection(look);

@@ -1,7 +1,8 @@
 import type { OwnCluster } from "../../settings/types.ts";
-import type { ArchiveInfo } from "../archive/info.ts";
+import type { ArchiveInfo, BaseBackup } from "../archive/info.ts";
 import { oldFolder, readerShell, type Reader } from "./reader.ts";
 import { refuseRecovery } from "./refusals.ts";
+import { parseLsn } from "./wal.ts";
 
 /** Settings that a server in recovery needs at least as high as the source had them, by pg_controldata's names. */
 const parameters: readonly (readonly [string, string])[] = [
@@ -57,12 +58,30 @@ interface Possible {
   readonly control: ReadonlyMap<string, string>;
   /** Bytes free on a new volume that is there already; undefined: it will be made beside the one in use. */
   readonly free: number | undefined;
+  readonly source: SourceSize;
+}
+
+/** What a copy of the source needs, in bytes. */
+export interface SourceSize {
+  /** All databases as they are now: the last base backup may be much smaller. */
+  readonly databases: number;
+  /** `max_wal_size`: replay keeps so much of the WAL that it has read. */
+  readonly walKept: number;
+  /** Where it writes. */
+  readonly lsn: bigint;
+}
+
+/** Bytes that a new volume needs: the data as it was or has become, the WAL that replay keeps, and a reserve. Pure. */
+export function roomFor({ size, startLsn }: BaseBackup, { databases, walKept, lsn }: SourceSize): number {
+  const wal = Math.min(walKept, Number(lsn - parseLsn(startLsn)));
+  return Math.max(size, databases) * 1.1 + wal + 512 * 1024 ** 2;
 }
 
 /** Refuses what no target could mend: another cluster's archive, or no room. */
-export async function checkPossible({ reader, info, control, free }: Possible): Promise<void> {
+export async function checkPossible({ reader, info, control, free, source }: Possible): Promise<void> {
   const identifier = control.get("Database system identifier");
-  if (info.backups.length === 0) {
+  const last = info.backups.at(-1);
+  if (last === undefined) {
     throw refuseRecovery(
       "BEFORE_BACKUP_END",
       "the archive holds no base backup.",
@@ -77,7 +96,7 @@ export async function checkPossible({ reader, info, control, free }: Possible): 
     );
   }
   const room = free ?? (await freeBeside(reader));
-  const needed = (info.backups.at(-1)?.size ?? 0) * 1.1 + 512 * 1024 ** 2;
+  const needed = roomFor(last, source);
   if (room < needed) {
     throw refuseRecovery(
       "NO_SPACE",

@@ -8,20 +8,27 @@ import { currentTimeline } from "../database/observe.ts";
 import { rowOf, rowsOf } from "../database/query.ts";
 import { beforeFirst, none } from "../migrations/plan.ts";
 import type { World } from "../plan/world.ts";
+import type { SourceSize } from "./checks.ts";
 import { parseLsn, type Ending } from "./wal.ts";
 
-/** Where the source stands: its timeline and the end of what is on disk. */
-export async function currentPosition(
-  server: Server,
-): Promise<{ readonly timeline: number; readonly lsn: bigint }> {
+/** Where the source stands: its timeline, the end of what is on disk, and how large it is. */
+export async function currentPosition(server: Server): Promise<{ readonly timeline: number } & SourceSize> {
   const row = await withClient(server, "postgres", (client) =>
     rowOf(
       client,
-      z.object({ timeline: z.number(), lsn: z.string() }),
-      `select ${currentTimeline} as timeline, pg_current_wal_flush_lsn()::text as lsn`,
+      z.object({
+        timeline: z.number(),
+        lsn: z.string(),
+        databases: z.coerce.number(),
+        walKept: z.coerce.number(),
+      }),
+      `select ${currentTimeline} as timeline, pg_current_wal_flush_lsn()::text as lsn,
+              (select sum(pg_database_size(oid)) from pg_database) as databases,
+              (select setting::bigint * 1024 ^ 2 from pg_settings where name = 'max_wal_size') as "walKept"`,
     ),
   );
-  return { timeline: row.timeline, lsn: parseLsn(row.lsn) };
+  const { timeline, databases, walKept } = row;
+  return { timeline, lsn: parseLsn(row.lsn), databases, walKept };
 }
 
 /** Revision of the last run that brought a release which had not been live before it. */

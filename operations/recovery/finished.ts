@@ -3,7 +3,7 @@ import { stackLabels, stackNames } from "../../settings/stack-names.ts";
 import type { OwnCluster, Settings } from "../../settings/types.ts";
 import { volumeExists } from "../docker/observe.ts";
 import { freeScript } from "./checks.ts";
-import { parseMark } from "./mark.ts";
+import { parseMark, restoringScript } from "./mark.ts";
 import { oldFolder, readerShell, withReader } from "./reader.ts";
 
 /**
@@ -33,15 +33,15 @@ export async function observeVolume(settings: Settings, cluster: OwnCluster): Pr
   });
 }
 
-const stateScript =
-  'ls -A "$1" | wc -l; test -e "$1/global/pg_control" && echo whole || echo not; cat "$1/rollback-recovery.json" 2>/dev/null || true';
+const stateScript = `ls -A "$1" | wc -l; test -e "$1/global/pg_control" && echo whole || echo not; ${restoringScript}; cat "$1/rollback-recovery.json" 2>/dev/null || true`;
 
-/** From the number of entries, whether there is a control file, and the mark. Pure. */
+/** From the number of entries, whether there is a control file, whether a restore was cut short, and the mark. Pure. */
 export function stateOf(printed: string, stack: string): VolumeState {
-  const [entries, whole, ...rest] = printed.split("\n");
+  const [entries, whole, restoring, ...rest] = printed.split("\n");
   if (Number(entries) === 0) return "empty";
   const mark = parseMark(rest.join("\n"));
   if (mark !== undefined && mark.state !== "served") return mark.stack === stack ? "unfinished" : "other";
+  if (mark === undefined && restoring === "restoring") return "unfinished";
   return whole === "whole" ? "cluster" : "other";
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientBase } from "pg";
 import { z } from "zod";
 import { dataFolder } from "../../settings/archive.ts";
+import type { Refusal } from "../../settings/refusal.ts";
 import type { OwnCluster, Settings } from "../../settings/types.ts";
 import { stackLabels, stackNames } from "../../settings/stack-names.ts";
 import type { Server } from "../database/connection.ts";
@@ -11,6 +12,7 @@ import { docker, isMissing } from "../docker/run.ts";
 import { refuseIfInVain } from "../docker/in-vain.ts";
 import { access } from "../plan/access.ts";
 import { oldFolder, repositoryMount } from "./reader.ts";
+import { refuseRecovery } from "./refusals.ts";
 
 /** A server of our own on a volume that nobody serves from yet. */
 export interface Instance {
@@ -54,10 +56,39 @@ export async function startInstance(request: InstanceRequest): Promise<Instance>
     ...(from === undefined ? [] : ["-v", `${from}:${oldFolder}:ro`]),
     ...["-p", "127.0.0.1::5432", cluster.image, ...(serve ? [] : ["sleep", "86400"])],
   ]);
-  const server = { ...access(settings), host: "127.0.0.1", port: await portOf(container) };
-  if (serve)
-    await waitUntilReady(server, 10 * 60_000, () => undefined, { hopeless: () => refuseIfInVain(container) });
-  return { container, server };
+  try {
+    const server = { ...access(settings), host: "127.0.0.1", port: await portOf(container) };
+    if (serve)
+      await waitUntilReady(server, 10 * 60_000, () => undefined, {
+        hopeless: () => refuseIfInVain(container),
+      });
+    return { container, server };
+  } catch (error) {
+    const full = await saysDiskFull(container);
+    await removeInstance(container);
+    throw full ? diskFull(volume, error) : error;
+  }
+}
+
+/** Whether the server in it has found its disk full: how it ends then, and what its clients get to hear, differs. */
+export async function saysDiskFull(container: string): Promise<boolean> {
+  try {
+    const log = await docker(["logs", "--tail", "200", container], { errorsToo: true });
+    return /no space left on device/i.test(log);
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+/** The Refusal `NO_SPACE` of a recovery that has filled its volume. */
+export function diskFull(volume: string, cause: unknown): Refusal {
+  return refuseRecovery(
+    "NO_SPACE",
+    `the disk of ${volume} was full before the recovery came to its target.`,
+    "Make room there, then run `pulumi up` again: the recovery is begun anew.",
+    cause,
+  );
 }
 
 /** Stops it cleanly, so that its last segment is archived, and removes it. Nothing to do when there is none. */

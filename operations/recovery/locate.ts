@@ -64,7 +64,7 @@ export async function withArchive<T>(
       controlData(reader),
       currentPosition(access(settings)),
     ]);
-    await checkPossible({ reader, info, control, free });
+    await checkPossible({ reader, info, control, free, source: position });
     const way = branches(position.timeline, await readHistory(reader, position.timeline));
     const archived = await archivedSegments(reader, info.archiveId ?? "");
     return work({ reader, info, control, timeline: position.timeline, end: position.lsn, way, archived });

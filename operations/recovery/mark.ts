@@ -16,11 +16,20 @@ export type RecoveryMark = z.output<typeof markSchema>;
 
 const file = `${dataFolder}/rollback-recovery.json`;
 
-/** Number of entries of the data directory, and the mark if there is one. */
-export async function readMark(
-  container: string,
-): Promise<{ readonly files: number; readonly mark: RecoveryMark | undefined }> {
-  const script = 'find "$1" -mindepth 1 -maxdepth 1 | wc -l; cat "$2" 2>/dev/null || true';
+/**
+ * Shell that prints whether a restore of a base backup into the data directory `$1` was cut short: pgBackRest lays down its manifest
+ * first and the control file last. Nobody can ever have served from such a directory.
+ */
+export const restoringScript =
+  'test -e "$1/backup.manifest" && ! test -e "$1/global/pg_control" && echo restoring || echo -';
+
+/** Number of entries of the data directory, the mark if there is one, and whether it is a restore that was cut short. */
+export async function readMark(container: string): Promise<{
+  readonly files: number;
+  readonly mark: RecoveryMark | undefined;
+  readonly restoring: boolean;
+}> {
+  const script = `find "$1" -mindepth 1 -maxdepth 1 | wc -l; ${restoringScript}; cat "$2" 2>/dev/null || true`;
   const printed = await docker([
     "exec",
     "-u",
@@ -33,8 +42,12 @@ export async function readMark(
     dataFolder,
     file,
   ]);
-  const [count = "0", ...rest] = printed.split("\n");
-  return { files: Number(count), mark: parseMark(rest.join("\n")) };
+  const [count = "0", restoring, ...rest] = printed.split("\n");
+  return {
+    files: Number(count),
+    mark: parseMark(rest.join("\n")),
+    restoring: restoring === "restoring",
+  };
 }
 
 /** Undefined: there is none, or it was cut short by a kill. Pure. */

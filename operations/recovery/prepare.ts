@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { dataFolder } from "../../settings/archive.ts";
 import { stackLabel } from "../../settings/names.ts";
+import { Refusal } from "../../settings/refusal.ts";
 import { stackLabels } from "../../settings/stack-names.ts";
 import type { OwnCluster, Settings } from "../../settings/types.ts";
 import type { Say } from "../database/connection.ts";
@@ -10,7 +11,14 @@ import { docker } from "../docker/run.ts";
 import { refuseIfInVain } from "../docker/in-vain.ts";
 import { currentVersions } from "../migrations/observe.ts";
 import { connectorTo } from "../plan/schema.ts";
-import { removeInstance, startInstance, waitForRecovery, type Instance } from "./instance.ts";
+import {
+  diskFull,
+  removeInstance,
+  saysDiskFull,
+  startInstance,
+  waitForRecovery,
+  type Instance,
+} from "./instance.ts";
 import { readMark, writeMark } from "./mark.ts";
 import type { RecoveryPlan } from "./types.ts";
 import { halfDone, refuseRecovery } from "./refusals.ts";
@@ -63,21 +71,28 @@ export async function prepareRecovery(request: RecoveryRequest): Promise<Instanc
     say(`replayed to ${formatLsn(plan.target.lsn)} and paused there`);
     return instance;
   } catch (error) {
+    const full = !(error instanceof Refusal && error.code === "NO_SPACE") && (await saysDiskFull(now));
     await removeInstance(now);
-    throw error;
+    throw full ? diskFull(plan.volume, error) : error;
   }
 }
 
 async function emptyVolume(container: string, settings: Settings, plan: RecoveryPlan): Promise<void> {
-  const { files, mark } = await readMark(container);
+  const { files, mark, restoring } = await readMark(container);
   if (files === 0) return;
-  if (mark === undefined || mark.stack !== stackLabel(settings) || mark.state === "served") {
+  const ours =
+    mark === undefined ? restoring : mark.stack === stackLabel(settings) && mark.state !== "served";
+  if (!ours) {
     throw refuseRecovery(
       "VOLUME_NOT_EMPTY",
       `${plan.volume} holds something already, and not an unfinished recovery of this stack.`,
       "Name a new volume:  rollback:recovery.volume (and rollback:cluster.volume)",
     );
   }
+  await deleteAll(container);
+}
+
+async function deleteAll(container: string): Promise<void> {
   await docker(["exec", "-u", "postgres", container, "find", dataFolder, "-mindepth", "1", "-delete"], {
     timeoutMs: 600_000,
   });
@@ -89,6 +104,10 @@ async function restore(container: string, { settings, cluster, plan }: RecoveryR
   await docker(["exec", "-u", "postgres", container, "mv", mark, "/dev/shm/mark"]);
   try {
     await restoreBackup(container, cluster, settings.secrets, plan);
+  } catch (error) {
+    // Half a restore is of no use, and on a full disk there would be no room for the mark.
+    await deleteAll(container);
+    throw error;
   } finally {
     await docker(["exec", "-u", "postgres", container, "mv", "/dev/shm/mark", mark]);
   }

@@ -3,7 +3,7 @@ import { Refusal } from "../../settings/refusal.ts";
 import type { OwnCluster, Secrets } from "../../settings/types.ts";
 import { configureArchive, pgbackrest, runArchive, serverConfig } from "../archive/pgbackrest.ts";
 import { docker } from "../docker/run.ts";
-import { parametersOf } from "./checks.ts";
+import { freeScript, parametersOf } from "./checks.ts";
 import { oldFolder, parseControl, readerShell, readHistory, type Reader } from "./reader.ts";
 import { branches, forkSegments } from "./segments.ts";
 import { refuseRecovery } from "./refusals.ts";
@@ -30,8 +30,17 @@ export async function restoreBackup(
     await runArchive(container, pgbackrest(config, "restore", restoreOptions(restoration)));
   } catch (error) {
     const words = error instanceof Refusal ? error.details.found : "";
+    // pgBackRest does not always say why it was "unable to write".
+    if (/no space left/i.test(words) || (await leftIn(container)) < 1024 ** 2) {
+      throw refuseRecovery(
+        "NO_SPACE",
+        `the disk of the new volume was full before ${restoration.backup.label} was restored: ${words}`,
+        "Make room there, then run `pulumi up` again: the recovery is begun anew.",
+        error,
+      );
+    }
     throw refuseRecovery(
-      /no space left/i.test(words) ? "NO_SPACE" : "MANIFEST_BAD",
+      "MANIFEST_BAD",
       `the base backup ${restoration.backup.label} cannot be restored: ${words}`,
       "Choose a target after another base backup, or restore a dump. Make a new base backup now:  npx rollback backup --type full",
       error,
@@ -47,6 +56,13 @@ export async function restoreBackup(
   );
   await addSettings(container, needed);
   await layForkSegments({ container, config, restoration });
+}
+
+/** Bytes free on the new volume. */
+async function leftIn(container: string): Promise<number> {
+  return Number(
+    await docker(["exec", "-u", "postgres", container, "sh", "-c", freeScript, "sh", dataFolder]),
+  );
 }
 
 interface Forks {

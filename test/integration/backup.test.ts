@@ -4,7 +4,8 @@ import type pg from "pg";
 import { isRefusal, Refusal } from "../../settings/refusal.ts";
 import { takeDump } from "../../operations/backup/dump.ts";
 import type { Dump, DumpRequest } from "../../operations/backup/dump.ts";
-import { listDumps, verifyDump } from "../../operations/backup/list.ts";
+import { brokenDumps, listDumps, verifyDump } from "../../operations/backup/list.ts";
+import { manifestFile } from "../../operations/backup/manifest.ts";
 import { dumpsFolder, ownPlace, withHelper } from "../../operations/backup/place.ts";
 import type { DumpPlace } from "../../operations/backup/place.ts";
 import { withClient } from "../../operations/database/connection.ts";
@@ -121,6 +122,17 @@ describe("dumps", function () {
       assert.match((await verifyDump(place, { name, manifest })).problems.join("\n"), words);
       await inside("rm", "-rf", `${dumpsFolder}/${name}`);
     }
+  });
+
+  it("whose manifest is damaged or gone are named, and not passed over as if there were none", async () => {
+    const { name } = await take();
+    const broken = async (): Promise<string[]> => brokenDumps(place, stack, await listDumps(place, stack));
+    assert.deepEqual(await broken(), []);
+    for (const damage of ["truncate -s 300", "rm"]) {
+      await inside("sh", "-c", `${damage} ${dumpsFolder}/${name}/${manifestFile}`);
+      assert.deepEqual(await broken(), [name]);
+    }
+    await inside("rm", "-rf", `${dumpsFolder}/${name}`);
   });
 
   it("are kept in number, and the last whole one for ever", async () => {

@@ -12,6 +12,7 @@ import { access } from "../../operations/plan/access.ts";
 import { stackConfiguration } from "../../examples/meal-planner/stack.ts";
 import { freePorts } from "./free-ports.ts";
 import { removeStack } from "./stack-docker.ts";
+import { volumeInMemory } from "./volume-in-memory.ts";
 
 /** The server of a stack as a stack sets it up, with its archive and a base backup, and nothing else of the stack. */
 export interface ArchivedServer {
@@ -25,8 +26,13 @@ export interface ArchivedServer {
   cleanup(): Promise<void>;
 }
 
-/** Starts it with two empty databases, `meal_planner` and `mealie`. Needs the image `rollback-postgres:17.1`. */
-export async function startArchivedServer(): Promise<ArchivedServer> {
+/**
+ * Starts it with two empty databases, `meal_planner` and `mealie`. Needs the image `rollback-postgres:17.1`. `sizes`: volumes in
+ * memory and of this size, e.g. `64m`.
+ */
+export async function startArchivedServer(
+  sizes: { readonly data?: string; readonly dumps?: string } = {},
+): Promise<ArchivedServer> {
   const project = `rbt-${randomBytes(3).toString("hex")}`;
   const [postgres = 0] = await freePorts(1);
   const volumes = { data: `${project}-pgdata-1`, dumps: `${project}-dumps` };
@@ -56,6 +62,10 @@ export async function startArchivedServer(): Promise<ArchivedServer> {
       return rows;
     });
   try {
+    const sized = [[volumes.data, sizes.data] as const, [volumes.dumps, sizes.dumps] as const];
+    for (const [volume, size] of sized) {
+      if (size !== undefined) await volumeInMemory(volume, size, stackLabels(settings, "recovery"));
+    }
     await docker([
       ...["run", "-d", "--name", container, "--shm-size", "128m", "--stop-signal", "SIGINT"],
       ...Object.entries(stackLabels(settings, "postgres")).flatMap(([key, value]) => [

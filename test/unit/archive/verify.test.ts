@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { gaps, verifyProblems } from "../../../operations/archive/verify.ts";
+import { copyProblems, gaps, verifyProblems } from "../../../operations/archive/verify.ts";
 
 describe("what is found in an archive", () => {
   it("is nothing when pgBackRest finds all in order", () => {
@@ -17,6 +17,25 @@ status: error
     assert.deepEqual(verifyProblems(printed), [
       "archiveId: 17-1: 1 of 8 files are damaged (other: 1)",
       "backup: 20261125-090132F, status: invalid: 1 of 966 files are damaged (checksum invalid: 1)",
+    ]);
+  });
+
+  it("is a backup whose manifest cannot be read", () => {
+    const printed = `stanza: main
+status: error
+  backup: 20261128-173408F, status: invalid, total files checked: 0, total valid files: 0`;
+    assert.deepEqual(verifyProblems(printed), [
+      "backup: 20261128-173408F, status: invalid: it cannot be read",
+    ]);
+  });
+
+  it("is a description that is gone, or is not what its copy says", () => {
+    const printed = "a\t1\t1\nb\t-\t1\nc\t1\t-\nd\t-\t-\ne\t1\t2\n";
+    assert.deepEqual(copyProblems(printed), [
+      "b is gone or cannot be read; b.copy is used in its place",
+      "c.copy is gone or cannot be read; c is used in its place",
+      "d is gone or cannot be read, and so is its copy",
+      "e and its copy differ: one of the two is damaged",
     ]);
   });
 

@@ -20,6 +20,7 @@ const look: Look = {
   live: new Map([["1.2.1", 100]]),
   back,
   tried: false,
+  archive: undefined,
 };
 const because = (changed: Partial<Look>): string => {
   const verdict = verdictOn({ ...look, ...changed });
@@ -74,5 +75,15 @@ describe("the monitor", () => {
     });
     assert.match(text, /^rollback_errors\{release="1\.2\.1"\} 2$/m);
     assert.match(text, /^rollback_way_back_pending 1$/m);
+  });
+
+  it("is told of an archive that fails, and goes back for a bad release only", () => {
+    const archive = "00000001000000000000000A of the WAL cannot be archived.";
+    const good = { ...look, pending: undefined, checks: [] };
+    assert.deepEqual(verdictOn({ ...good, archive }), {
+      ...{ kind: "tell", about: "the archive fails", reason: archive },
+    });
+    const bad = [{ what: "bake 1.2.1", found: "9 % errors", wrong: ["too many"] }];
+    assert.equal(verdictOn({ ...good, archive, checks: bad }).kind, "go back");
   });
 });

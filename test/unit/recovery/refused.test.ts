@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { leftBetween } from "../../../operations/recovery/ambiguous.ts";
-import { highestParameters } from "../../../operations/recovery/checks.ts";
+import type { BaseBackup } from "../../../operations/archive/info.ts";
+import { highestParameters, roomFor } from "../../../operations/recovery/checks.ts";
 import type { CompiledTarget } from "../../../operations/recovery/compile.ts";
 import { stateOf } from "../../../operations/recovery/finished.ts";
 import { openAt } from "../../../operations/recovery/plan.ts";
@@ -39,18 +40,31 @@ describe("what replay passes through", () => {
   });
 });
 
+describe("the room that a new volume must have", () => {
+  const backup = { size: 100e6, startLsn: "0/1000000" } as BaseBackup;
+  const mb = 1024 ** 2;
+  it("is that of the data as it was or as it has become, the WAL that replay keeps, and a reserve", () => {
+    const source = { databases: 50e6, walKept: 1024 * mb, lsn: 0x1000000n + 100n * BigInt(mb) };
+    assert.equal(roomFor(backup, source), 110e6 + 100 * mb + 512 * mb);
+    assert.equal(roomFor(backup, { ...source, databases: 1e9 }), 1.1e9 + 612 * mb);
+    assert.equal(roomFor(backup, { ...source, lsn: 1n << 40n }), 110e6 + 1536 * mb);
+  });
+});
+
 describe("the new volume", () => {
   const mark = (state: string, stack = "p/s"): string => JSON.stringify({ stack, plan: "x", state });
   it("is told from what lies in it", () => {
     for (const [printed, state] of [
-      ["0\nnot\n", "empty"],
-      [`1\nnot\n${mark("begun")}`, "unfinished"],
-      [`24\nwhole\n${mark("promoted")}`, "unfinished"],
-      [`24\nwhole\n${mark("begun", "another/s")}`, "other"],
-      [`25\nwhole\n${mark("served")}`, "cluster"],
-      ["24\nwhole\n", "cluster"],
-      [`24\nwhole\n${mark("served").slice(0, 20)}`, "cluster"],
-      ["3\nnot\n", "other"],
+      ["0\nnot\n-\n", "empty"],
+      [`1\nnot\n-\n${mark("begun")}`, "unfinished"],
+      [`24\nwhole\n-\n${mark("promoted")}`, "unfinished"],
+      [`24\nwhole\n-\n${mark("begun", "another/s")}`, "other"],
+      [`24\nnot\nrestoring\n${mark("begun", "another/s")}`, "other"],
+      [`25\nwhole\n-\n${mark("served")}`, "cluster"],
+      ["24\nwhole\n-\n", "cluster"],
+      [`24\nwhole\n-\n${mark("served").slice(0, 20)}`, "cluster"],
+      ["3\nnot\n-\n", "other"],
+      ["20\nnot\nrestoring\n", "unfinished"],
     ] as const) {
       assert.equal(stateOf(printed, "p/s"), state, printed);
     }
