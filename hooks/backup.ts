@@ -7,6 +7,7 @@ import { access } from "../operations/plan/access.ts";
 import { runningReleases } from "../operations/plan/change.ts";
 import { stackLabels } from "../settings/stack-names.ts";
 import { proveBeforeFence } from "./archive.ts";
+import { recordChanges } from "./changes.ts";
 import { beginMove } from "./recovery.ts";
 import { beginReset } from "./reset.ts";
 import type { RunContext } from "./context.ts";
@@ -41,8 +42,12 @@ export const backup: EffectDefinition = {
   },
 };
 
-async function setRestorePoint({ context, say }: EffectRun): Promise<void> {
+async function setRestorePoint(run: EffectRun): Promise<void> {
+  const { context, say } = run;
   const { settings, revision, session, notes } = context;
+  // First, so that nothing lies between the point and the record of what comes after it; a way back keeps the records there are.
+  if (context.change.kind === "deployment" && context.world.move === undefined)
+    await recordChanges(run, true);
   const point = await createRestorePoint(access(settings), `before-${revision}`, session);
   notes.restorePoints.push(point.name);
   say(`restore point ${point.name} at ${point.lsn}, timeline ${point.timeline}`);

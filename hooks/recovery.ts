@@ -139,10 +139,13 @@ async function keepLater(
   const { losses, lost } = move.plan;
   if (lostRows(losses) === 0 || settings.recovery?.laterWrites !== "keep") return;
   const place = ownPlace(names.postgres, cluster.backup.repository);
-  const rows = await salvage({
+  const { rows, lines } = await salvage({
     ...{ place, server: access(settings), target: instance.server, losses, lost, name: revision },
+    databases: [...settings.databases.values()],
+    changes: cluster.backup.changes !== undefined,
   });
   say(`kept ${rows} rows that were written later in salvage/${revision}, as JSONL and SQL`);
+  for (const line of lines) say(line);
 }
 
 function existing({ settings, world }: Pick<RunContext, "settings" | "world">): string[] {

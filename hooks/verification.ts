@@ -21,6 +21,7 @@ import { verify } from "../operations/verification/verify.ts";
 import { Refusal } from "../settings/refusal.ts";
 import { stackLabel } from "../settings/names.ts";
 import { proveArchive } from "./archive.ts";
+import { recordChanges } from "./changes.ts";
 import { assertStillOurs } from "./claim.ts";
 import { stopUnits } from "./units.ts";
 import type { RunContext } from "./context.ts";
@@ -58,6 +59,7 @@ export const verification: EffectDefinition = {
     await finish(context);
     // Where a server was stopped for this run, its archive has not been proven yet.
     if (run.context.change.hold) await proveArchive(run);
+    await recordChanges(run, false);
     say(summary(context));
   },
 };

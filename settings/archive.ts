@@ -21,3 +21,8 @@ export const archiveSettings: readonly (readonly [string, string])[] = [
   ],
   ["archive_timeout", "60s"],
 ];
+
+/** Server settings with `cluster.backup.changes`: past this much WAL a slot is given up, so that the disk does not fill. */
+export const changesSettings = ({ keep }: { readonly keep: number }): (readonly [string, string])[] => [
+  ["max_slot_wal_keep_size", `${keep}MB`],
+];

@@ -1,6 +1,6 @@
 /** From parsed and checked rooms to the types everybody reads: mappings become Maps, paths absolute, services sorted. */
 import * as path from "node:path";
-import { archiveSettings } from "./archive.ts";
+import { archiveSettings, changesSettings } from "./archive.ts";
 import { serviceNeeds, type ServiceEntry } from "./checks/services.ts";
 import { inDependencyOrder } from "./dependencies.ts";
 import { part, prefix } from "./names.ts";
@@ -166,6 +166,7 @@ function cluster(room: Complete["cluster"], raw: RawConfiguration): Cluster {
     settings: new Map([
       ...mapOf(new Map(Object.entries(settings)), (_, value) => settingText(value)),
       ...(backup.schedule === undefined ? [] : archiveSettings),
+      ...(backup.changes === undefined ? [] : changesSettings(backup.changes)),
     ]),
     backup,
   };
@@ -179,7 +180,7 @@ function resetOf({ database, keepAs, back, load }: NonNullable<Rooms["reset"]>):
 }
 
 function backupOf(
-  { repository, s3, schedule, retention, encryption }: Complete["cluster"]["backup"],
+  { repository, s3, schedule, retention, encryption, changes }: Complete["cluster"]["backup"],
   raw: RawConfiguration,
 ): Backup {
   const chosen = repository ?? part(prefix(raw), "dumps");
@@ -187,8 +188,7 @@ function backupOf(
     repository: /^[./]/.test(chosen) ? { folder: path.resolve(raw.folder, chosen) } : { volume: chosen },
     s3: s3 === undefined ? undefined : { ...s3, certificate: s3.certificate },
     schedule: schedule === undefined ? undefined : { diff: undefined, incr: undefined, ...schedule },
-    retention,
-    encryption,
+    ...{ retention, encryption, changes },
   };
 }
 

@@ -210,6 +210,8 @@ export interface Backup {
   readonly retention: { readonly dumps: number; readonly full: number };
   /** Name of the secret that the archive is encrypted with; undefined: it is not. */
   readonly encryption: { readonly secret: string } | undefined;
+  /** Megabytes of WAL that may be held back so that every change is there to be salvaged; undefined: none, rows are salvaged as they stand. */
+  readonly changes: { readonly keep: number } | undefined;
 }
 
 /** A bucket of a storage that speaks S3, always by TLS. */

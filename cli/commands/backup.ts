@@ -5,6 +5,8 @@ import { inServer } from "../../operations/archive/pgbackrest.ts";
 import { dueBackup, nextBackup } from "../../operations/archive/schedule.ts";
 import { baseBackup, checkArchive, type ArchiveRequest } from "../../operations/archive/set-up.ts";
 import { describeWaiting, measureWaiting } from "../../operations/archive/waiting.ts";
+import { readSlots } from "../../operations/database/slots.ts";
+import { describeSlots } from "../../operations/recovery/slot/keep.ts";
 import { access } from "../../operations/plan/access.ts";
 import { isRefusal, Refusal } from "../../settings/refusal.ts";
 import { stackNames } from "../../settings/stack-names.ts";
@@ -40,6 +42,7 @@ export function backup(program: Command): void {
         if (type !== undefined) await baseBackup(request, type);
         await checkArchive(request);
       });
+      for (const line of describeSlots(await readSlots(request.server))) console.log(line);
       while (watch) await nextOne(request, schedule);
     });
 }

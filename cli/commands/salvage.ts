@@ -2,9 +2,18 @@ import { randomUUID } from "node:crypto";
 import type { Command } from "commander";
 import { ownPlace } from "../../operations/backup/place.ts";
 import { ownCluster } from "../../operations/recovery/look/session.ts";
-import { chosen, listPacks, readPack, type Pack, type RowFilter } from "../../operations/recovery/pack.ts";
+import {
+  chosen,
+  chosenChanges,
+  listPacks,
+  readPack,
+  readPackedChanges,
+  type Pack,
+  type PackedChange,
+  type RowFilter,
+} from "../../operations/recovery/pack.ts";
 import { replay as replayRows, type Replayed } from "../../operations/recovery/replay.ts";
-import type { SalvagedRow } from "../../operations/recovery/salvage.ts";
+import type { SalvagedRow } from "../../operations/recovery/salvaged.ts";
 import { Refusal } from "../../settings/refusal.ts";
 import { stackNames } from "../../settings/stack-names.ts";
 import type { Settings } from "../../settings/types.ts";
@@ -16,6 +25,7 @@ interface SalvageOptions extends StackOptions {
   readonly pack?: string;
   readonly table?: readonly string[];
   readonly key?: ReadonlyMap<string, string>;
+  readonly changes: boolean;
   readonly overwrite: boolean;
   readonly dryRun: boolean;
   readonly json: boolean;
@@ -37,8 +47,14 @@ export function salvage(program: Command): void {
     });
   choosing(group.command("show <database>"))
     .description("rows of a pack")
+    .option("--changes", "every change as it happened, where they were on record", false)
     .action(async (database: string, options: SalvageOptions) => {
       const { settings } = await readStack(options);
+      if (options.changes) {
+        const changes = await changesOf(settings, database, options);
+        console.log(options.json ? JSON.stringify(changes, undefined, 2) : shownChanges(changes));
+        return;
+      }
       const { rows } = await rowsOf(settings, database, options);
       console.log(options.json ? JSON.stringify(rows, undefined, 2) : shown(rows));
     });
@@ -73,25 +89,40 @@ function choosing(command: Command): Command {
 async function rowsOf(
   settings: Settings,
   database: string,
-  { pack: name, table, key }: SalvageOptions,
+  options: SalvageOptions,
 ): Promise<{ readonly pack: Pack; readonly rows: SalvagedRow[] }> {
-  const place = placeOf(settings);
-  const packs = await listPacks(place);
+  const pack = await packOf(settings, options);
+  const rows = await readPack(placeOf(settings), pack, databaseNamed(settings, database).name);
+  return { pack, rows: chosen(rows, filterOf(options)) };
+}
+
+async function changesOf(
+  settings: Settings,
+  database: string,
+  options: SalvageOptions,
+): Promise<PackedChange[]> {
+  const pack = await packOf(settings, options);
+  const changes = await readPackedChanges(placeOf(settings), pack, databaseNamed(settings, database).name);
+  return chosenChanges(changes, filterOf(options));
+}
+
+async function packOf(settings: Settings, { pack: name }: SalvageOptions): Promise<Pack> {
+  const packs = await listPacks(placeOf(settings));
   const pack = name === undefined ? packs[0] : packs.find((each) => each.name === name);
-  if (pack === undefined) {
-    throw new Refusal({
-      code: "SALVAGE_UNKNOWN",
-      found:
-        name === undefined ? "no recovery of this stack has kept anything." : `there is no pack ${name}.`,
-      untouched: "Nothing was changed.",
-      next: "npx rollback salvage list",
-    });
-  }
-  const filter: RowFilter = {
+  if (pack !== undefined) return pack;
+  throw new Refusal({
+    code: "SALVAGE_UNKNOWN",
+    found: name === undefined ? "no recovery of this stack has kept anything." : `there is no pack ${name}.`,
+    untouched: "Nothing was changed.",
+    next: "npx rollback salvage list",
+  });
+}
+
+function filterOf({ table, key }: SalvageOptions): RowFilter {
+  return {
     tables: table?.map((each) => (each.includes(".") ? each : `public.${each}`)),
     key: key ?? new Map(),
   };
-  return { pack, rows: chosen(await readPack(place, pack, databaseNamed(settings, database).name), filter) };
 }
 
 function placeOf(settings: Settings): ReturnType<typeof ownPlace> {
@@ -101,6 +132,19 @@ function placeOf(settings: Settings): ReturnType<typeof ownPlace> {
 function shown(rows: readonly SalvagedRow[]): string {
   return rows
     .map(({ table, change, row }) => `${change === "write" ? "+" : "-"} ${table} ${JSON.stringify(row)}`)
+    .join("\n");
+}
+
+function shownChanges(changes: readonly PackedChange[]): string {
+  return changes
+    .map(({ at, xid, table, change, old, row, unchanged }) =>
+      [
+        ...[at, xid, table, change],
+        ...(old === undefined ? [] : [JSON.stringify(old), ...(row === undefined ? [] : ["→"])]),
+        ...(row === undefined ? [] : [JSON.stringify(row)]),
+        ...(unchanged === undefined ? [] : [`(${unchanged.join(", ")} as before)`]),
+      ].join(" "),
+    )
     .join("\n");
 }
 

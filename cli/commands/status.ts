@@ -2,6 +2,7 @@ import Table from "cli-table3";
 import type { Command } from "commander";
 import { differences } from "../../operations/plan/drift.ts";
 import { desiredState } from "../../operations/plan/desired.ts";
+import { describeSlots } from "../../operations/recovery/slot/keep.ts";
 import { observeWorld } from "../../operations/plan/observe.ts";
 import type { World } from "../../operations/plan/world.ts";
 import { routerConfig } from "../../operations/traffic/router-config.ts";
@@ -38,6 +39,8 @@ export interface Status {
   /** Newest applied version by database; null: none. */
   readonly schema: Readonly<Record<string, string | null>>;
   readonly containers: readonly { readonly name: string; readonly state: string }[];
+  /** How far every change of each database is on record; empty: `cluster.backup.changes` is not set. */
+  readonly changes: readonly string[];
   /** In what the world differs from the configuration; empty: `pulumi up` would find nothing to do. */
   readonly differences: readonly string[];
 }
@@ -55,6 +58,7 @@ export function statusOf(world: World, drift: readonly string[]): Status {
       name,
       state: running ? "running" : "stopped",
     })),
+    changes: world.server.answers ? describeSlots(world.server.observation.slots) : [],
     differences: drift,
   };
 }
@@ -66,6 +70,7 @@ function statusText({
   gateway,
   schema,
   containers,
+  changes,
   differences: drift,
 }: Status): string {
   const table = new Table({ style: { head: [], border: [] } });
@@ -80,6 +85,7 @@ function statusText({
         .join("\n"),
     },
     { containers: containers.map(({ name, state }) => `${name} ${state}`).join("\n") },
+    ...(changes.length === 0 ? [] : [{ "later writes": changes.join("\n") }]),
     { "`pulumi up` would": drift.join("\n") || "find nothing to do" },
   );
   return table.toString();

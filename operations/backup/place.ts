@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { docker } from "../docker/run.ts";
+import { docker, dockerStream } from "../docker/run.ts";
 import type { Server } from "../database/connection.ts";
 
 /** Where dumps are kept: a Docker volume, or a folder of the Docker host. */
@@ -115,6 +115,21 @@ export function shellIn(
   options: { readonly input?: string } = {},
 ): Promise<string> {
   return runIn(place, ["sh", "-c", `set -eu; ${script}`, "sh", ...values], options);
+}
+
+/** As `shellIn`, with standard input as it is made: what is big is never in memory as a whole. An error of it ends the command. */
+export async function streamIn(
+  { container, environment }: DumpPlace,
+  script: string,
+  values: readonly string[],
+  input: AsyncIterable<string>,
+): Promise<void> {
+  const settings = Object.entries(environment).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
+  const shell = ["sh", "-c", `set -eu; ${script}`, "sh", ...values];
+  await dockerStream(
+    ["exec", "-i", "-u", "postgres", ...settings, container, ...withPrivateFiles, ...shell],
+    input,
+  );
 }
 
 /** Where a person finds a dump; without a name, where all of them are. */

@@ -6,6 +6,7 @@ import { recordSchema, recordSetting } from "./settings-record.ts";
 import type { SettingRecord } from "./settings-record.ts";
 import { roleStateSchema, roleStateSelect } from "./roles.ts";
 import type { RoleState } from "./roles.ts";
+import { slotSchema, slotsSelect, type Slot } from "./slots.ts";
 
 /** What to look for on a server. */
 export interface ObserveQuestion {
@@ -43,6 +44,8 @@ export interface ServerObservation {
   /** Segment of the WAL that could not be archived, or has waited for it for minutes. */
   readonly unarchived: string | null;
   readonly maxPreparedTransactions: number;
+  /** Slots of ours, oldest first. */
+  readonly slots: readonly Slot[];
   readonly roles: ReadonlyMap<string, RoleState>;
   /** Database → owner. Templates are left out. */
   readonly databases: ReadonlyMap<string, string>;
@@ -70,6 +73,7 @@ const observationSchema = z.object({
   inRecovery: z.boolean(),
   unarchived: z.string().nullable(),
   maxPreparedTransactions: z.coerce.number(),
+  slots: z.array(slotSchema),
   roles: z.array(roleStateSchema),
   databases: z.array(z.object({ name: z.string(), owner: z.string() })),
   settings: z.array(settingSchema),
@@ -142,6 +146,7 @@ const observationSelect = (superuser: boolean): string => `
     'inRecovery', pg_is_in_recovery(),
     'unarchived', ${superuser ? unarchivedSelect : "null"},
     'maxPreparedTransactions', current_setting('max_prepared_transactions'),
+    'slots', (${slotsSelect}),
     'roles', coalesce((select json_agg(role) from (${roleStateSelect}
         where r.rolname = any($1) or exists (select from unnest($2::text[]) p where starts_with(r.rolname, p))
         order by 1) role), '[]'),

@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { execa, ExecaError } from "execa";
 import { Refusal } from "../../settings/refusal.ts";
 
@@ -27,6 +28,24 @@ export async function docker(args: readonly string[], options: DockerOptions = {
     return all ?? stdout;
   } catch (error) {
     throw asDockerError(args, timeoutMs, error);
+  }
+}
+
+/** As `docker`, for a command that reads what is still being made; what it prints is not wanted. No deadline. */
+export async function dockerStream(args: readonly string[], input: AsyncIterable<string>): Promise<void> {
+  let broken: unknown;
+  async function* watched(): AsyncGenerator<string> {
+    try {
+      yield* input;
+    } catch (error) {
+      broken = error;
+      throw error;
+    }
+  }
+  try {
+    await execa("docker", args, { input: Readable.from(watched()), stdout: "ignore" });
+  } catch (error) {
+    throw broken ?? asDockerError(args, 0, error);
   }
 }
 

@@ -2,6 +2,7 @@ import type { Settings } from "../../settings/types.ts";
 import type { Desired } from "./desired.ts";
 import type { Front } from "../traffic/front-config.ts";
 import { resetDrift } from "../reset/reason.ts";
+import { slotDrift } from "../recovery/slot/keep.ts";
 import { frontOf } from "./front.ts";
 import type { World } from "./world.ts";
 
@@ -14,6 +15,7 @@ export function differences(settings: Settings, world: World, desired: Desired, 
     ...serverDrift(world, desired),
     ...archiveDrift(settings, world),
     ...abandonedDrift(world),
+    ...changesDrift(settings, world),
     ...containerDrift(settings, world, desired),
     ...gatewayDrift(world, routes),
     ...frontDrift(world, frontOf(settings, world.subnet)),
@@ -56,6 +58,13 @@ function abandonedDrift({ abandoned }: World): string[] {
     : [
         `the archive has timeline ${abandoned.newest}, which the server on timeline ${abandoned.own} does not come from`,
       ];
+}
+
+/** Whether later writes are on record as the configuration wants it. */
+function changesDrift(settings: Settings, { server, schema }: World): string[] {
+  if (!server.answers || settings.cluster.kind !== "own") return [];
+  const databases = [...schema].flatMap(([name, { exists }]) => (exists ? [name] : []));
+  return slotDrift(settings, server.observation.slots, databases);
 }
 
 function containerDrift(settings: Settings, world: World, desired: Desired): string[] {

@@ -6,7 +6,7 @@ import { sqlState } from "../database/errors.ts";
 import { identifier, inTransaction, rowOf, rowsOf } from "../database/query.ts";
 import { ensureLedger } from "../migrations/ledger/ensure.ts";
 import { appendEvent } from "../migrations/ledger/write.ts";
-import type { SalvagedRow } from "./salvage.ts";
+import type { SalvagedRow } from "./salvaged.ts";
 
 export interface ReplayOptions {
   /** Name of this act in `rollback.event`. */

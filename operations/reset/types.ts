@@ -1,4 +1,4 @@
-import type { SalvagedRow } from "../recovery/salvage.ts";
+import type { SalvagedRow } from "../recovery/salvaged.ts";
 
 /** Rows of one table of a dump. */
 export interface DumpedTable {

@@ -16,6 +16,7 @@ export function checkDatabaseServer(rooms: Rooms): Problem[] {
     ...server,
     ...archiveSecrets(rooms),
     ...archiveOfOthers(rooms),
+    ...changesOfWhat(rooms),
     ...recoveryVolumes(rooms),
     ...takenOver(rooms),
     ...ownWriters(rooms),
@@ -67,6 +68,33 @@ function archiveOfOthers({ cluster }: Rooms): Problem[] {
       text: "a server that is not ours (rollback:cluster.external) is dumped, but neither its WAL nor base backups can be had from here: leave it out, and use what its provider offers",
     },
   ];
+}
+
+/** Changes are kept for a recovery, which needs the archive, and by the server's settings for it. */
+function changesOfWhat({ cluster }: Rooms): Problem[] {
+  if (cluster?.backup.changes === undefined) return [];
+  if ("external" in cluster || cluster.backup.schedule === undefined) {
+    const why = "external" in cluster ? "a server of the stack's own" : "rollback:cluster.backup.schedule";
+    return [
+      {
+        path: ["cluster", "backup", "changes"],
+        text: `changes are kept for a recovery, which needs ${why}: leave it out`,
+      },
+    ];
+  }
+  const wanted = new Map([["wal_level", /^logical$/i]]);
+  return Object.entries(cluster.settings ?? {}).flatMap(([name, value]) => {
+    const lower = name.toLowerCase();
+    const clashes = lower === "max_slot_wal_keep_size" || wanted.get(lower)?.test(String(value)) === false;
+    return clashes
+      ? [
+          {
+            path: ["cluster", "settings", name],
+            text: `found ${JSON.stringify(value)} beside rollback:cluster.backup.changes, which sets it itself: leave it out`,
+          },
+        ]
+      : [];
+  });
 }
 
 function recoveryVolumes({ cluster, recovery }: Rooms): Problem[] {

@@ -2,7 +2,7 @@ import { Cron } from "croner";
 import { z } from "zod";
 import { address, host, imageReference, roleName, secretName, volumeName } from "../identifiers.ts";
 import { mapping, mistake, oneOf, optional, orText, strict, text, whole } from "../shapes.ts";
-import { port } from "../units.ts";
+import { megabytes, port } from "../units.ts";
 
 /** Image of our PostgreSQL, also the client tools for a server that is not ours. */
 export const defaultServerImage = "rollback-postgres:17.1";
@@ -57,6 +57,7 @@ const backup = strict({
     full: whole("a number of full base backups to keep, 1 to 1000", 1, 1000).default(2),
   }).prefault({}),
   encryption: optional(secretReference),
+  changes: optional(orText("keep", strict({ keep: megabytes(64) }))),
 }).prefault({});
 
 /** Settings of the server that this program makes itself; another value would break what it promises. */

@@ -8,7 +8,7 @@ import { removeLook } from "../../operations/recovery/look/place.ts";
 import { ownCluster, withLook } from "../../operations/recovery/look/session.ts";
 import { chosen, listPacks, readPack } from "../../operations/recovery/pack.ts";
 import { replay, type Replayed, type ReplayOptions } from "../../operations/recovery/replay.ts";
-import type { SalvagedRow } from "../../operations/recovery/salvage.ts";
+import type { SalvagedRow } from "../../operations/recovery/salvaged.ts";
 import { isRefusal } from "../../settings/refusal.ts";
 import { startArchivedServer, type ArchivedServer } from "../support/archived-server.ts";
 

@@ -11,6 +11,7 @@ const beside: Backup = {
   schedule: { full: "@daily", diff: undefined, incr: undefined },
   retention: { dumps: 10, full: 3 },
   encryption: undefined,
+  changes: undefined,
 };
 const s3: S3 = {
   ...{ bucket: "backups", endpoint: "s3.example.com", port: 9000, region: "eu-1", path: "/prod" },

@@ -39,6 +39,7 @@ describe("the rollback command", () => {
         gateway: "hold",
         schema: { meal_planner: "23" },
         containers: [],
+        changes: [],
         differences: ["meal_planner is at 23 instead of 22"],
       });
     });

@@ -80,6 +80,7 @@ export function worldAfter(
         inRecovery: false,
         unarchived: null,
         maxPreparedTransactions: 20,
+        slots: [],
         roles: new Map([
           role("rollback_operator", true),
           ...desired.roles.map(({ role: name, open }) => role(name, open)),

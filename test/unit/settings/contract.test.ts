@@ -138,6 +138,7 @@ describe("the stack configuration", () => {
         s3: undefined,
         schedule: undefined,
         retention: { dumps: 10, full: 2 },
+        changes: undefined,
         encryption: undefined,
       },
     });

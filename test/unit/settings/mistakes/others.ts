@@ -105,6 +105,40 @@ export const others: readonly Mistake[] = [
   },
 
   {
+    at: ["cluster", "backup", "changes"],
+    value: true,
+    key: "rollback:cluster.backup.changes",
+    says: "found true; allowed: a mapping with keep",
+  },
+  {
+    at: ["cluster", "backup", "changes", "keep"],
+    value: "16MB",
+    key: "rollback:cluster.backup.changes.keep",
+    says: 'found "16MB"; allowed: a size such as "256MB" or "2GB", at least 64MB',
+  },
+  {
+    at: ["cluster", "backup", "schedule"],
+    value: undefined,
+    key: "rollback:cluster.backup.changes",
+    says: "changes are kept for a recovery, which needs rollback:cluster.backup.schedule: leave it out",
+    given: [...noRecovery, [["cluster", "backup", "changes"], "1GB"]],
+  },
+  {
+    at: ["cluster", "settings", "max_slot_wal_keep_size"],
+    value: "2GB",
+    key: "rollback:cluster.settings.max_slot_wal_keep_size",
+    says: 'found "2GB" beside rollback:cluster.backup.changes, which sets it itself: leave it out',
+    given: [[["cluster", "backup", "changes"], "1GB"]],
+  },
+  {
+    at: ["cluster", "settings", "wal_level"],
+    value: "replica",
+    key: "rollback:cluster.settings.wal_level",
+    says: 'found "replica" beside rollback:cluster.backup.changes, which sets it itself: leave it out',
+    given: [[["cluster", "backup", "changes"], "1GB"]],
+  },
+
+  {
     at: ["gateway"],
     value: "30s",
     key: "rollback:gateway",
