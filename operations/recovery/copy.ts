@@ -3,6 +3,7 @@ import { z } from "zod";
 import { ownerRole } from "../../settings/names.ts";
 import { Refusal } from "../../settings/refusal.ts";
 import { tableSql } from "../../settings/identifiers.ts";
+import { advanceSequences } from "../database/sequences.ts";
 import { withClient } from "../database/connection.ts";
 import { identifier, literal, rowsOf } from "../database/query.ts";
 import { access } from "../plan/access.ts";
@@ -99,6 +100,8 @@ export async function copyRows(request: CopyRequest): Promise<Copied> {
   const counts = z
     .object({ read: z.number(), inserted: z.number(), updated: z.number() })
     .parse(JSON.parse(printed));
+  if (into === "merge" && !request.dryRun)
+    await withClient(access(settings), database, (client) => advanceSequences(client, [target]));
   const kept = new Set(columns.map(({ name }) => name));
   const leftOut = there
     .filter(({ name, generated }) => !generated && !kept.has(name))

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { Refusal } from "../../settings/refusal.ts";
 import { tableSql } from "../../settings/identifiers.ts";
 import { sqlState } from "../database/errors.ts";
+import { advanceSequences } from "../database/sequences.ts";
 import { identifier, inTransaction, rowOf, rowsOf } from "../database/query.ts";
 import { ensureLedger } from "../migrations/ledger/ensure.ts";
 import { appendEvent } from "../migrations/ledger/write.ts";
@@ -64,6 +65,7 @@ export async function replay(
       for (const table of order.toReversed())
         add(table, await deleteRows(client, table, ofTable(rows, table, "delete"), since, options));
       if (options.dryRun) throw done;
+      await advanceSequences(client, order.map(tableSql));
       const details = [...results.values()].map(({ conflicts, ...counts }) => ({
         ...counts,
         conflicts: conflicts.length,

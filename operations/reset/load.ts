@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { ConnectionOptions, Server } from "../database/connection.ts";
 import { withClient } from "../database/connection.ts";
+import { advanceSequences } from "../database/sequences.ts";
 import { identifier, rowOf, rowsOf } from "../database/query.ts";
 
 const tableSchema = z.object({ schema: z.string(), name: z.string() });
@@ -43,25 +44,7 @@ export async function emptyTables(
 
 /** Sequences of columns go on after the highest value that was loaded. */
 export async function setSequences(server: Server, name: string, options: ConnectionOptions): Promise<void> {
-  await withClient(
-    server,
-    name,
-    async (client) => {
-      const owned = await rowsOf(
-        client,
-        z.object({ sequence: z.string(), table: z.string(), column: z.string() }),
-        `select s.oid::regclass::text as sequence, d.refobjid::regclass::text as "table", quote_ident(a.attname) as "column"
-         from pg_class s join pg_depend d on d.objid = s.oid and d.classid = 'pg_class'::regclass and d.deptype in ('a', 'i')
-              join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
-        where s.relkind = 'S' and s.relnamespace <> to_regnamespace('rollback')`,
-      );
-      for (const { sequence, table, column } of owned)
-        await client.query(`select setval($1, max(${column})) from ${table} having max(${column}) > 0`, [
-          sequence,
-        ]);
-    },
-    options,
-  );
+  await withClient(server, name, (client) => advanceSequences(client), options);
 }
 
 /** Foreign keys that do not hold, with the number of rows; empty: all hold. */

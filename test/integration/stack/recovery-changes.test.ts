@@ -146,8 +146,9 @@ describe("later writes with every change on record, and a record that was given 
     const rows = await rollback("salvage", "show", "meal_planner", "--table", "meals");
     assert.match(rows, /"name":\s?"before the flood"/);
     assert.match(rows, /"calories":6/);
-    // And the undone volume still has its own record.
-    assert.equal((await slots()).length, 4);
+    // And the volume that was gone back to has a record; of the release before, as far as no more WAL was written.
+    const there = await slots();
+    for (const each of ["meal_planner reserved", "mealie reserved"]) assert.ok(there.includes(each), each);
   });
 
   it("ends when it is not configured any more: nothing holds WAL back then", async () => {
