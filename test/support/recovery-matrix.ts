@@ -60,6 +60,8 @@ export interface Matrix {
    * are killed at these instants.
    */
   readonly abandon: (target: MatrixTarget, instant: Instant, back?: readonly Instant[]) => Promise<void>;
+  /** As `abandon`, for an undo that was to go to that volume. */
+  readonly abandonUndo: (volume: string, instant: Instant) => Promise<void>;
   /** Asserts that a plain restore of the archive holds what the server does. */
   readonly checkRestore: () => Promise<void>;
   /** Asserts that both databases hold what the log says. */
@@ -193,6 +195,13 @@ export async function createMatrix(): Promise<Matrix> {
         containers.filter((name) => name.includes("recover")),
         [],
       );
+      await matrix.check();
+    },
+    async abandonUndo(volume, instant) {
+      await name(volume, { volume: inUse, from: volume });
+      await killedAt(stack, instant);
+      await name(inUse, { volume, from: inUse });
+      await stack.up();
       await matrix.check();
     },
     async checkRestore() {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { docker } from "../../../operations/docker/run.ts";
+import { segmentName, segmentStart } from "../../../operations/recovery/segments.ts";
 import type { StackOptions } from "../../../examples/meal-planner/stack.ts";
 import {
   archived,
@@ -19,9 +21,10 @@ const archive = "/var/lib/dumps/pgbackrest/archive/main/17-1";
 const insert = "insert into meals (name, slot, calories) values ('a meal', 'lunch', 100)";
 
 describe("a recovery that cannot be made is refused with its own code, and nothing stops", function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let stack: ScratchStack;
   let started: string | undefined;
+  let inUse: string;
   const volumes: string[] = [];
   const images: string[] = [];
 
@@ -63,6 +66,7 @@ describe("a recovery that cannot be made is refused with its own code, and nothi
     await stack.configure(options, (config) => archived(config));
     await stack.up();
     started = await serverStart();
+    inUse = stack.volumes.data;
     await server(insert);
     await point("a-point");
     await server(insert);
@@ -255,8 +259,9 @@ describe("a recovery that cannot be made is refused with its own code, and nothi
     await askRecovery(stack, options, { target: { time: kept }, laterWrites: "drop" });
     await stack.up();
     started = await serverStart();
+    inUse = `${stack.volumes.data}-2`;
     await server(insert);
-    const from = `${stack.volumes.data}-2`;
+    const from = inUse;
     const volume = `${stack.volumes.data}-3`;
     await previewed("TIMELINE_AMBIGUOUS", { target: { time: left }, from, volume });
     await askRecovery(stack, options, { target: { time: kept }, from, volume, laterWrites: "drop" });
@@ -286,10 +291,65 @@ describe("a recovery that cannot be made is refused with its own code, and nothi
     assert.match(output, /at least 1 transactions are left behind/);
     await stack.up();
     started = await serverStart();
+    inUse = way.volume;
     assert.deepEqual(await count(), wanted);
     const [event] = await server(
       "select details->>'uncountedBehind' as gap from rollback.event where kind = 'recovered' order by id desc limit 1",
     );
     assert.deepEqual(event, { gap: segment });
   });
+
+  it("RECOVERY_SCHEMA: behind a gap lies a migration that had begun before the target, which nobody could know", async () => {
+    // The migration's transaction stays open for a while after it has written its event.
+    await server(
+      "create function rollback.slowly() returns trigger language plpgsql as $$ begin perform pg_sleep(2); return null; end $$",
+    );
+    await server("create trigger slowly after insert on rollback.event execute function rollback.slowly()");
+    await server("create table beside (xid text, segment text)", "postgres");
+    const release: StackOptions = { ...options, live: { "1.2.1": 100 } };
+    await stack.configure(release, (config) => archived(config, { volume: inUse }));
+    const running = await stack.startUp();
+    const over = running.ended.then(() => true);
+    // Others commit meanwhile, each in a segment of its own.
+    while (!(await Promise.race([over, sleep(50, false)]))) {
+      const waiting = await server("select from pg_stat_activity where wait_event = 'PgSleep'", "postgres");
+      if (waiting.length === 0) continue;
+      const segment = "pg_walfile_name(pg_current_wal_insert_lsn())";
+      await server(`insert into beside values (pg_current_xact_id()::text, ${segment})`, "postgres");
+      await server("select pg_switch_wal()", "postgres");
+    }
+    const { exitCode, output } = await running.ended;
+    assert.equal(exitCode, 0, output);
+    started = await serverStart();
+    await server("drop function rollback.slowly() cascade");
+    const [migration] = await server(
+      `select at::text as begun, pg_xact_commit_timestamp(xmin)::text as committed
+         from rollback.event where kind = 'schema' order by id desc limit 1`,
+    );
+    const between = await stack.query(
+      "postgres",
+      "select xid, segment from beside where pg_xact_commit_timestamp(xid::xid) between $1 and $2 order by xid::bigint desc",
+      [migration?.["begun"], migration?.["committed"]],
+    );
+    // Not the last one: the migration may have been committed in the same segment right after it.
+    const target = between[1];
+    assert.ok(target, "two transactions between the migration's beginning and its end");
+    const lost = following(String(target["segment"]));
+    await archivedUpToNow();
+    await shell(`rm -f $PGDATA/pg_wal/${lost} ${archive}/${lost.slice(0, 16)}/${lost}-*`);
+    const volume = `${stack.volumes.data}-4`;
+    await askRecovery(stack, release, {
+      ...{ target: { xid: String(target["xid"]) }, from: inUse, volume, laterWrites: "drop" },
+    });
+    const { output: refusal } = await stack.up({ expectFailure: true });
+    assertRefused(refusal, "RECOVERY_SCHEMA");
+    assert.match(refusal, /the schema of meal_planner is 20, not 23 as the events say/);
+    assert.match((await stack.preview()).output, new RegExp(`has a gap \\(${lost}\\)`));
+  });
 });
+
+/** Name of the segment after this one. */
+function following(segment: string): string {
+  const timeline = Number.parseInt(segment.slice(0, 8), 16);
+  return segmentName(timeline, segmentStart(segment) + 16n * 1024n * 1024n);
+}

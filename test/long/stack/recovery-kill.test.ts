@@ -41,6 +41,7 @@ describe("an engine that is killed while it recovers", function () {
       await matrix.abandon({ time: commitOf(batch, "object").time }, instant);
       await matrix.write();
       await matrix.check();
+      await matrix.checkRestore();
     });
   }
 });
@@ -52,6 +53,12 @@ const reopening: readonly (readonly [string, readonly Instant[]])[] = [
   ["when everybody waits", [at(stepOf("ready"))]],
   ["when the server is about to restart", [at(lineOf("ready", /^opening a new timeline on/))]],
   ["while the server restarts", [onceEnded(/-postgres$/)]],
+  ["when the timeline is open", [at(lineOf("ready", /^the new timeline on \S+ is open/))]],
+  ["when it is on record", [at(lineOf("ready", /goes on, on timeline/))]],
+  [
+    "twice, while the server restarts and before it would have again",
+    [onceEnded(/-postgres$/), at(stepOf("preflight", "done"))],
+  ],
 ];
 
 describe("an engine that is killed while it takes a killed recovery back", function () {
@@ -72,4 +79,25 @@ describe("an engine that is killed while it takes a killed recovery back", funct
       assert.deepEqual(changedResources((await matrix.stack.up()).events), {});
     });
   }
+
+  it("recovers across all that was left, to each kind of target", async () => {
+    const before = await matrix.write();
+    await matrix.abandon({ time: commitOf(before, "object").time }, open);
+    const after = await matrix.write();
+    await matrix.recover({ time: commitOf(after, "between").time });
+    await matrix.recover({ xid: commitOf(before, "savepoint").xid });
+  });
+
+  it("goes on where it is when an undo was killed, too", async () => {
+    const origin = matrix.volume();
+    // Not between two phases: a plain restore ends there, and has to be helped (docs/recovery.md).
+    await matrix.recover({ time: commitOf(await matrix.write(), "object").time });
+    await matrix.write();
+    await matrix.abandonUndo(origin, open);
+    await matrix.write();
+    await matrix.check();
+    await matrix.checkRestore();
+    await matrix.undo(origin);
+    await matrix.checkRestore();
+  });
 });
