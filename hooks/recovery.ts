@@ -160,7 +160,8 @@ async function writeDown(
   timeline: number,
 ): Promise<void> {
   const mark = { stack: stackLabel(settings), plan: move.kind === "recovery" ? move.plan.id : "undo" };
-  await writeMark(container, { ...mark, state: "promoted" });
+  // A volume that is gone back to holds what users wrote: at no instant may it look like one to begin anew.
+  if (move.kind === "recovery") await writeMark(container, { ...mark, state: "promoted" });
   await ensureObjects(server, settings, desired.roles);
   const databases = existing({ settings, world });
   for (const database of databases) {

@@ -46,8 +46,8 @@ export interface Matrix {
     target: Readonly<Record<string, string>>,
     more?: Partial<Asked>,
   ) => Promise<void>;
-  /** Goes back to a volume that was in use before, with `up`, and compares. */
-  readonly undo: (volume: string) => Promise<void>;
+  /** Goes back to a volume that was in use before, with `up`, and compares; one before it is killed at that instant. */
+  readonly undo: (volume: string, killed?: Instant) => Promise<void>;
   /** Ends the server with SIGKILL and starts it again. */
   readonly crash: () => Promise<void>;
   readonly baseBackup: () => Promise<void>;
@@ -138,9 +138,10 @@ export async function createMatrix(): Promise<Matrix> {
       assertRefused(output, code);
       assert.deepEqual(await readState(stack), before);
     },
-    async undo(volume) {
+    async undo(volume, killed) {
       const from = inUse;
       await name(volume, { volume: from, from: volume });
+      if (killed !== undefined) await killedAt(stack, killed);
       await stack.up();
       left.set(from, branch);
       inUse = volume;

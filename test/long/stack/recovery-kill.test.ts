@@ -88,7 +88,7 @@ describe("an engine that is killed while it takes a killed recovery back", funct
     await matrix.recover({ xid: commitOf(before, "savepoint").xid });
   });
 
-  it("goes on where it is when an undo was killed, too", async () => {
+  it("goes on where it is when an undo was killed, too, and finishes an undo that is killed there", async () => {
     const origin = matrix.volume();
     // Not between two phases: a plain restore ends there, and has to be helped (docs/recovery.md).
     await matrix.recover({ time: commitOf(await matrix.write(), "object").time });
@@ -97,7 +97,7 @@ describe("an engine that is killed while it takes a killed recovery back", funct
     await matrix.write();
     await matrix.check();
     await matrix.checkRestore();
-    await matrix.undo(origin);
+    await matrix.undo(origin, open);
     await matrix.checkRestore();
   });
 });
