@@ -31,7 +31,7 @@ const table = new RegExp(String.raw`${name}\.${name}`, "g");
 const column = new RegExp(String.raw` (${name})\[((?:"(?:[^"]|"")*"|\[\]|[^"[\]])*)\]:`, "y");
 const plain = /[^ ]+/y;
 
-/** Undefined for what is no change of rows: begin, commit, a message. Throws at a line that is none of test_decoding's. */
+/** Undefined for what is no change of rows: begin, commit, a message. Throws `UnreadableChange` at a line that is none of test_decoding's. */
 export function decode(line: string): Decoded | undefined {
   if (!line.startsWith("table ")) return undefined;
   const [head = "", names = "", operation = ""] = matchAt(tables, line, 0) ?? [];
@@ -104,7 +104,10 @@ function unquoted(identifier: string): string {
   return identifier.startsWith('"') ? identifier.slice(1, -1).replaceAll('""', '"') : identifier;
 }
 
-function unreadable(line: string): Error {
+/** A line that no version of test_decoding known here prints. */
+export class UnreadableChange extends Error {}
+
+function unreadable(line: string): UnreadableChange {
   // Values of a row are nobody's business in a log.
-  return new Error(`test_decoding printed something that cannot be read: ${line.slice(0, 40)}…`);
+  return new UnreadableChange(`test_decoding printed what cannot be read: ${line.slice(0, 40)}…`);
 }

@@ -9,6 +9,7 @@ import { changesName, keepLines, salvageFolder } from "../pack.ts";
 import { inDatabase, primaryKey } from "../stands.ts";
 import { parseLsn, type Ending } from "../wal.ts";
 import { readChanges } from "./changes.ts";
+import { UnreadableChange } from "./decode.ts";
 import { emptyNet, follow, type Net } from "./net.ts";
 
 /** What a slot had of the transactions that a recovery leaves out. */
@@ -73,8 +74,8 @@ export async function recordOf(request: RecordRequest): Promise<ChangeRecord> {
     const { schema, name: plain } = tableParts(table);
     return schema !== "rollback" && plain !== trackingTable.table;
   };
-  async function* lines(): AsyncGenerator<string> {
-    for await (const portion of readChanges(server, database.name, (slot as Slot).name, reached)) {
+  async function* lines(from: string): AsyncGenerator<string> {
+    for await (const portion of readChanges(server, database.name, from, reached)) {
       for (const change of portion.filter(({ table }) => counted(table))) {
         follow(await netOf(change.table), change);
         changes += 1;
@@ -83,10 +84,11 @@ export async function recordOf(request: RecordRequest): Promise<ChangeRecord> {
     }
   }
   try {
-    await keepLines(place, `${salvageFolder}/${name}`, changesName(database.name), lines());
+    await keepLines(place, `${salvageFolder}/${name}`, changesName(database.name), lines(slot.name));
   } catch (error) {
-    if (sqlState(error) === undefined) throw error;
-    return { ...none, why: `PostgreSQL says: ${error instanceof Error ? error.message : String(error)}` };
+    if (error instanceof UnreadableChange) return { ...none, why: error.message };
+    if (sqlState(error) === undefined || !(error instanceof Error)) throw error;
+    return { ...none, why: `PostgreSQL says: ${error.message}` };
   }
   return {
     nets,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { decode, type DecodedColumn } from "../../../../operations/recovery/slot/decode.ts";
+import { decode, UnreadableChange, type DecodedColumn } from "../../../../operations/recovery/slot/decode.ts";
 
 const id = (value: string): DecodedColumn => ({ name: "id", type: "integer", value });
 
@@ -61,7 +61,7 @@ describe("what test_decoding prints", () => {
       "table public.t: UPDATE: (no-tuple-data)",
       "table t: INSERT: id[integer]:1",
     ])
-      assert.throws(() => decode(line), /cannot be read/, line);
+      assert.throws(() => decode(line), UnreadableChange, line);
   });
 
   it("gives any names and texts back as they were", () => {
