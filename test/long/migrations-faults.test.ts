@@ -13,6 +13,9 @@ describe("a schema change that meets a fault at any of its queries", function ()
   before(async () => {
     postgres = await startPostgres();
     databases = await testDatabases(postgres);
+    // What a killed server has written survives in the system's memory; to wait for the disk is most of dropping a database.
+    await databases.sql("postgres", "ALTER SYSTEM SET fsync = off");
+    await databases.sql("postgres", "SELECT pg_reload_conf()");
   });
   after(async () => {
     await postgres.remove();

@@ -95,10 +95,12 @@ export async function trialBench(databases: TestDatabases, name: TrialName): Pro
     for (const each of names) await inPostgres(`CREATE DATABASE "${each} at ${version}" TEMPLATE "${each}"`);
   }
   const put = async (version: string): Promise<void> => {
-    for (const each of names) {
-      await inPostgres(`DROP DATABASE "${each}" WITH (FORCE)`);
-      await inPostgres(`CREATE DATABASE "${each}" TEMPLATE "${each} at ${version}" OWNER "${each}_owner"`);
-    }
+    await Promise.all(
+      names.map(async (each) => {
+        await inPostgres(`DROP DATABASE "${each}" WITH (FORCE)`);
+        await inPostgres(`CREATE DATABASE "${each}" TEMPLATE "${each} at ${version}" OWNER "${each}_owner"`);
+      }),
+    );
   };
   return {
     folder,
