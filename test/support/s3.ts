@@ -3,7 +3,7 @@ import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
-import { docker } from "../../operations/docker/run.ts";
+import { bridgeAddress } from "./bridge-address.ts";
 import { cacheFolder, contentOf, fingerprint, madeOnce } from "../../toolchain/cache.ts";
 import { goBuild } from "../../toolchain/go.ts";
 
@@ -30,8 +30,7 @@ export async function startS3(bucket: string, accessKey: string): Promise<TestS3
         path.join(temporary, "s3"),
       ),
   );
-  const gateway = "{{(index .IPAM.Config 0).Gateway}}";
-  const host = await docker(["network", "inspect", "bridge", "--format", gateway]);
+  const host = await bridgeAddress();
   const child = spawn(path.join(made, "s3"), [host, bucket, accessKey], {
     stdio: ["ignore", "pipe", "inherit"],
   });

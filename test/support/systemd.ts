@@ -7,6 +7,7 @@ import { execa } from "execa";
 import { docker, DockerFailure } from "../../operations/docker/run.ts";
 import { ensureImage } from "../../toolchain/images.ts";
 import type { NativeHost } from "../../settings/types.ts";
+import { bridgeAddress } from "./bridge-address.ts";
 import { freePorts } from "./free-ports.ts";
 import { installPackages, onPath } from "../../toolchain/machine.ts";
 
@@ -29,14 +30,7 @@ export async function startSystemd(): Promise<SystemdMachine | string> {
   const container = `rbt-systemd-${randomBytes(4).toString("hex")}`;
   const folder = await mkdtemp(path.join(tmpdir(), "rollback-systemd-"));
   const [ssh = 0, first = 0, second = 0, third = 0] = await freePorts(4);
-  // What containers on every network reach, and what listens on all addresses of this machine.
-  const address = await docker([
-    "network",
-    "inspect",
-    "bridge",
-    "--format",
-    "{{(index .IPAM.Config 0).Gateway}}",
-  ]);
+  const address = await bridgeAddress();
   const key = path.join(folder, "key");
   const knownHosts = path.join(folder, "known_hosts");
   const run = (...command: readonly string[]): Promise<string> => docker(["exec", container, ...command]);
