@@ -2,7 +2,7 @@ import { tableSql } from "../../settings/identifiers.ts";
 import type { Database } from "../../settings/types.ts";
 import type { DumpPlace } from "../backup/place.ts";
 import type { Server } from "../database/connection.ts";
-import { literal } from "../database/query.ts";
+import { identifier, literal } from "../database/query.ts";
 import type { TableLoss } from "./losses.ts";
 import { keepLines, salvageFolder } from "./pack.ts";
 import { followed, putTogether, type SalvagedRow, type TableRows } from "./salvaged.ts";
@@ -110,19 +110,15 @@ function asSql(table: string, { key, written, deleted }: TableRows): string[] {
 /** A statement that puts one row back as it was last; repeatable where the table has a key. */
 export function writeSql(table: string, key: readonly string[], row: SalvagedRow["row"]): string {
   const columns = Object.keys(row);
-  const list = columns.map(quoted).join(", ");
+  const list = columns.map(identifier).join(", ");
   const others = columns.filter((column) => !key.includes(column));
   const conflict =
     key.length === 0
       ? ""
-      : ` ON CONFLICT (${key.map(quoted).join(", ")}) DO ${others.length === 0 ? "NOTHING" : `UPDATE SET ${others.map((column) => `${quoted(column)} = excluded.${quoted(column)}`).join(", ")}`}`;
+      : ` ON CONFLICT (${key.map(identifier).join(", ")}) DO ${others.length === 0 ? "NOTHING" : `UPDATE SET ${others.map((column) => `${identifier(column)} = excluded.${identifier(column)}`).join(", ")}`}`;
   return `INSERT INTO ${table} (${list}) OVERRIDING SYSTEM VALUE SELECT ${list} FROM jsonb_populate_record(NULL::${table}, ${literal(JSON.stringify(row))})${conflict};`;
 }
 
 function deleteSql(table: string, key: readonly string[], row: SalvagedRow["row"]): string {
   return `DELETE FROM ${table} t WHERE ${keySql(key)} = (SELECT ${keySql(key)} FROM jsonb_populate_record(NULL::${table}, ${literal(JSON.stringify(row))}) t);`;
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

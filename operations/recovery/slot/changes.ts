@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Server } from "../../database/connection.ts";
 import { close, connect } from "../../database/connection.ts";
 import { sqlState } from "../../database/errors.ts";
-import { literal, rowsOf } from "../../database/query.ts";
+import { identifier, literal, rowsOf } from "../../database/query.ts";
 import { parseExactly } from "../exact-json.ts";
 import type { Ending } from "../wal.ts";
 import { decode, type Decoded, type DecodedColumn } from "./decode.ts";
@@ -139,7 +139,7 @@ async function rowsFrom(client: ClientBase, tuples: readonly Tuple[]): Promise<R
 async function rowsOfShape(client: ClientBase, tuples: readonly Tuple[]): Promise<Row[]> {
   const columns = known(tuples[0] ?? []);
   const values = tuples.map((tuple) => known(tuple).map(({ value }) => value ?? null));
-  const list = columns.map(({ name, type }, n) => `(v->>${n})::${castType(type)} as ${quoted(name)}`);
+  const list = columns.map(({ name, type }, n) => `(v->>${n})::${castType(type)} as ${identifier(name)}`);
   try {
     const rows = await rowsOf(
       client,
@@ -172,8 +172,4 @@ function asText(type: string, value: DecodedColumn["value"]): unknown {
 /** Of these two a name without a length means the length 1 in a cast, and would cut values off. Pure. */
 export function castType(type: string): string {
   return type.replace(/^character(?=$|\[)/, "bpchar").replace(/^bit(?=$|\[)/, '"bit"');
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }
