@@ -5,7 +5,6 @@ import { releaseSchemaLock, takeSchemaLock } from "./lock.ts";
 import type { Connect } from "./connect.ts";
 import { observerOver } from "./observer.ts";
 import { planSchemaChange } from "./schema-plan.ts";
-import { readAhead } from "./read-ahead.ts";
 import type { SchemaPlan, SchemaRequest } from "./schema-plan.ts";
 import { keepSessions } from "./sessions.ts";
 import { readFolder } from "./layouts/index.ts";
@@ -33,8 +32,6 @@ export async function changeSchema(
   // What is wrong with one is told when the plan comes to it.
   for (const each of folders.values()) each.catch(() => undefined);
   const folder = (database: Database) => folders.get(database) ?? readFolder(database);
-  const planned = new AbortController();
-  for (const [{ name }, each] of folders) void readAhead(each, request.wanted.get(name), planned.signal);
   const held = new Map<string, Held>();
   try {
     for (const name of names.toSorted()) {
@@ -49,7 +46,6 @@ export async function changeSchema(
       folder,
       observe: observerOver(sessions.lend),
     });
-    planned.abort();
     options.onPlan?.(plan);
     const result = await carryOut(held, plan, open, options);
     // What waits for the locks can go on; the server's farewell takes as long as twenty steps, and nobody needs it.
@@ -57,7 +53,6 @@ export async function changeSchema(
     void sessions.close();
     return result;
   } catch (error) {
-    planned.abort();
     await sessions.close();
     throw error;
   }
