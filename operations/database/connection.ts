@@ -49,10 +49,7 @@ export async function connect(
 ): Promise<pg.Client> {
   const config = clientConfig(server, database, options);
   try {
-    return await open(config).catch((error: unknown) => {
-      if (!startupRefused.has(sqlState(error) ?? "")) throw error;
-      return open({ ...config, options: "" });
-    });
+    return await openAsTold(config, ["", startupOptions(lineSettings)]);
   } catch (error) {
     throw asServerError(error, { host: server.host, port: server.port, user: server.user, database });
   }
@@ -71,8 +68,19 @@ async function open(config: pg.ClientConfig): Promise<pg.Client> {
   }
 }
 
-/** Poolers take no `options`, a server before PostgreSQL 12 not all of ours. */
-const startupRefused = new Set(["08P01", "42704"]);
+/** With the settings of `config`, or where the server takes them not, with the last of `less` that it takes. */
+async function openAsTold(config: pg.ClientConfig, less: readonly string[]): Promise<pg.Client> {
+  try {
+    return await open(config);
+  } catch (error) {
+    const options = less.at(-1);
+    if (options === undefined || !startupRefused.has(sqlState(error) ?? "")) throw error;
+    return openAsTold({ ...config, options }, less.slice(0, -1));
+  }
+}
+
+/** Poolers take no `options`, an older server or one that is not on Linux not all of ours. */
+const startupRefused = new Set(["08P01", "42704", "22023"]);
 
 /**
  * A line that dies without a word is given up after 15 s by either end: by this one as Linux has it with an initial delay of 5 s
@@ -84,6 +92,18 @@ const lineSettings = {
   tcp_keepalives_count: 5,
   tcp_user_timeout: 15_000,
 };
+
+/**
+ * A statement that runs on would keep its locks until it ends, also for a program that was killed: the server looks for its
+ * client meanwhile. Milliseconds; since PostgreSQL 14, on Linux only.
+ */
+const clientChecked = { client_connection_check_interval: 2000 };
+
+function startupOptions(settings: Readonly<Record<string, number>>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value}`)
+    .join(" ");
+}
 
 /** Ends a connection, whatever state it is in; a server that does not answer the farewell is not waited for. */
 export async function close(client: pg.Client): Promise<void> {
@@ -109,9 +129,7 @@ export function clientConfig(
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 5000,
-    options: Object.entries(lineSettings)
-      .map(([name, value]) => `-c ${name}=${String(value)}`)
-      .join(" "),
+    options: startupOptions({ ...lineSettings, ...clientChecked }),
   };
 }
 

@@ -49,4 +49,18 @@ describe("a line that dies without a word", function () {
       client.query(`BEGIN; SET LOCAL lock_timeout = 100; ${lock}; ROLLBACK`),
     );
   });
+
+  it("is given up also when it breaks during a statement that runs on: its locks come back before the statement's end", async () => {
+    const running = await connect(postgres.server, "postgres", { applicationName: "runs on" });
+    const answer = running.query(`BEGIN; ${lock}; SELECT pg_sleep(600)`);
+    answer.catch(() => undefined);
+    while ((await within(`SELECT wait_event ${sessions} WHERE application_name = 'runs on'`)) !== "PgSleep")
+      await sleep(50);
+    // As the system does for a program that is killed.
+    running.connection.stream.destroy();
+    await assert.rejects(answer);
+    while ((await within(`SELECT count(*) ${sessions} WHERE application_name = 'runs on'`)) !== "0")
+      await sleep(250);
+    await close(running);
+  });
 });

@@ -100,8 +100,12 @@ describe("TLS modes", () => {
 });
 
 describe("a server or pooler that takes no settings when a connection is made", () => {
-  /** Answers every start-up that has `options` with this SQLSTATE, and lets the others in. */
-  async function lend(state: string, work: (port: number, started: readonly string[]) => Promise<void>) {
+  /** Answers every start-up that has `unknown` with this SQLSTATE, and lets the others in. */
+  async function lend(
+    state: string,
+    work: (port: number, started: readonly string[]) => Promise<void>,
+    unknown = "tcp_keepalives_idle",
+  ) {
     const message = (type: string, body: string): Buffer => {
       const text = Buffer.from(body);
       const length = Buffer.alloc(4);
@@ -113,7 +117,7 @@ describe("a server or pooler that takes no settings when a connection is made", 
       socket.on("error", () => undefined);
       socket.once("data", (start) => {
         started.push(start.toString("latin1"));
-        if (start.includes("tcp_keepalives_idle"))
+        if (start.includes(unknown))
           socket.end(message("E", `SFATAL\0C${state}\0Munsupported startup parameter: options\0\0`));
         else socket.write(Buffer.concat([message("R", "\0\0\0\0"), message("Z", "I")]));
       });
@@ -134,17 +138,31 @@ describe("a server or pooler that takes no settings when a connection is made", 
     ssl: "disable" as const,
   });
 
-  for (const state of ["08P01", "42704"]) {
+  for (const state of ["08P01", "42704", "22023"]) {
     it(`is connected with without them (${state})`, () =>
       lend(state, async (port, started) => {
         const client = await connect(at(port), "d");
         client.connection.stream.destroy();
         assert.deepEqual(
           started.map((each) => each.includes("options")),
-          [true, false],
+          [true, true, false],
         );
       }));
   }
+
+  it("is still told how long a silent line may last where it only cannot look for its client meanwhile", () =>
+    lend(
+      "42704",
+      async (port, started) => {
+        const client = await connect(at(port), "d");
+        client.connection.stream.destroy();
+        assert.deepEqual(
+          started.map((each) => each.includes("tcp_keepalives_idle")),
+          [true, true],
+        );
+      },
+      "client_connection_check_interval",
+    ));
 
   it("is not asked twice where something else is wrong", () =>
     lend("28P01", async (port, started) => {
