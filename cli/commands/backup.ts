@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Option, type Command } from "commander";
+import { baseBackup } from "../../operations/archive/base-backup.ts";
 import { parseInfo } from "../../operations/archive/info.ts";
 import { inServer } from "../../operations/archive/pgbackrest.ts";
 import { dueBackup, nextBackup } from "../../operations/archive/schedule.ts";
-import { baseBackup, checkArchive, type ArchiveRequest } from "../../operations/archive/set-up.ts";
+import { checkArchive, type ArchiveRequest } from "../../operations/archive/set-up.ts";
 import { describeWaiting, measureWaiting } from "../../operations/archive/waiting.ts";
 import { readSlots } from "../../operations/database/slots.ts";
 import { describeSlots } from "../../operations/recovery/slot/keep.ts";

@@ -1,7 +1,7 @@
 import { archiveConfigName, certificateOf, dataFolder, stanza } from "../../settings/archive.ts";
 import { Refusal } from "../../settings/refusal.ts";
 import type { Backup, S3, Secrets } from "../../settings/types.ts";
-import { dumpsFolder } from "../backup/place.ts";
+import { dumpsFolder, withPrivateFiles } from "../backup/place.ts";
 import { docker, DockerFailure } from "../docker/run.ts";
 
 /** Beside the dumps: one repository to keep safe, one volume to mount. */
@@ -26,6 +26,8 @@ export function archiveConfiguration(
     ...(encryption === undefined
       ? []
       : ["repo1-cipher-type=aes-256-cbc", `repo1-cipher-pass=${secrets.get(encryption.secret)}`]),
+    // Its files are as private as the umask asks for, instead of readable by their group.
+    "neutral-umask=n",
     "start-fast=y",
     "compress-type=zst",
     "lock-path=/tmp/pgbackrest",
@@ -84,7 +86,9 @@ export async function runArchive(
   timeoutMs = patience,
 ): Promise<string> {
   try {
-    return await docker(["exec", "-u", "postgres", container, ...command], { timeoutMs });
+    return await docker(["exec", "-u", "postgres", container, ...withPrivateFiles, ...command], {
+      timeoutMs,
+    });
   } catch (error) {
     if (!(error instanceof DockerFailure)) throw error;
     throw archiveFailed(error);
@@ -92,7 +96,7 @@ export async function runArchive(
 }
 
 /** What pgBackRest says where a disk is full; its helper processes leave out why they were "unable to write". */
-const outOfRoom = /no space left on device|unable to write '/i;
+export const outOfRoom = /no space left on device|unable to write '/i;
 
 function archiveFailed(error: DockerFailure): Refusal {
   const words = `${error.stderr}\n${error.stdout}`.split("\n").filter((line) => /ERROR|HINT|WARN/.test(line));

@@ -3,9 +3,9 @@ import type { Backup, Secrets } from "../../settings/types.ts";
 import type { Say, Server } from "../database/connection.ts";
 import { withClient } from "../database/connection.ts";
 import { parseInfo } from "./info.ts";
-import { configureArchive, inServer, serverConfig } from "./pgbackrest.ts";
+import { baseBackup } from "./base-backup.ts";
+import { archiveFolder, configureArchive, inServer, runArchive, serverConfig } from "./pgbackrest.ts";
 import { dueBackup } from "./schedule.ts";
-import type { BackupKind } from "./schedule.ts";
 
 export interface ArchiveRequest {
   /** The server's container. */
@@ -21,9 +21,15 @@ export async function configureServer({ container, backup, secrets }: ArchiveReq
   await configureArchive(container, { backup, secrets }, { file: serverConfig });
 }
 
-/** Makes the repository before the server is told to archive into it: it would otherwise fail from the first segment on. */
-export async function prepareArchive({ container, say }: ArchiveRequest): Promise<void> {
-  if (parseInfo(await inServer(container, "info", ["--output=json"])).exists) return;
+/**
+ * Makes the repository before the server is told to archive into it: it would otherwise fail from the first segment on. One that is
+ * there is closed to everybody but PostgreSQL's own user, whoever made it.
+ */
+export async function prepareArchive({ container, backup, say }: ArchiveRequest): Promise<void> {
+  if (parseInfo(await inServer(container, "info", ["--output=json"])).exists) {
+    if (backup.s3 === undefined) await runArchive(container, ["chmod", "go-rwx", archiveFolder]);
+    return;
+  }
   await inServer(container, "stanza-create");
   say("made the archive of the WAL");
 }
@@ -45,33 +51,6 @@ export async function checkArchive(request: ArchiveRequest): Promise<void> {
   const age =
     last === undefined ? "now" : `${((Date.now() - last.stoppedAt) / 3600_000).toFixed(1)} hours ago`;
   say(`the WAL archive works; last base backup: ${age}`);
-}
-
-/**
- * Makes a base backup, and then removes what retention does not keep, never the last good one. A database whose own pages are
- * damaged is refused as `BACKUP_DAMAGED`, with the older backups kept: to pgBackRest such a backup counts as one.
- */
-export async function baseBackup(
-  { container, say }: Pick<ArchiveRequest, "container" | "say">,
-  kind: BackupKind,
-): Promise<void> {
-  const started = performance.now();
-  await inServer(container, "backup", [`--type=${kind}`, "--no-expire-auto"]);
-  await refuseDamagedPages(container);
-  await inServer(container, "expire");
-  say(`base backup (${kind}) in ${((performance.now() - started) / 1000).toFixed(1)} s`);
-}
-
-async function refuseDamagedPages(container: string): Promise<void> {
-  const { backups, damaged } = parseInfo(await inServer(container, "info", ["--output=json"]));
-  const [label] = [...backups.map((each) => each.label), ...damaged].sort().reverse();
-  if (label === undefined || !damaged.includes(label)) return;
-  throw new Refusal({
-    code: "BACKUP_DAMAGED",
-    found: `the base backup ${label} holds pages whose checksum is wrong: the database itself is damaged.`,
-    untouched: "No older base backup was removed; nothing was stopped.",
-    next: "See `npx rollback decide`; a recovery to before the damage is made from the older base backups.",
-  });
 }
 
 /** Switches the WAL and waits until what has been written up to now is in the archive. */

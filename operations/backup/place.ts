@@ -104,8 +104,8 @@ export async function runIn(
   });
 }
 
-/** Not readable by others, from the first byte on. */
-const withPrivateFiles = ["sh", "-c", 'umask 077; exec "$@"', "sh"];
+/** Before a command: what it writes is not readable by others, from the first byte on. */
+export const withPrivateFiles = ["sh", "-c", 'umask 077; exec "$@"', "sh"];
 
 /** Runs a few lines of shell there; what varies goes in as `$1`, `$2`, …, so that nothing has to be quoted. */
 export function shellIn(

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import { baseBackup } from "../../operations/archive/base-backup.ts";
 import { archiveUpToNow } from "../../operations/archive/set-up.ts";
 import { archiveProblems } from "../../operations/archive/verify.ts";
 import { describeWaiting, measureWaiting } from "../../operations/archive/waiting.ts";
@@ -67,6 +68,47 @@ describe("a disk that becomes full", function () {
         await inside("ls -R /var/lib/dumps/pgbackrest/archive"),
         new RegExp(String(row?.["segment"])),
       );
+    });
+  });
+
+  describe("the repository's, during a base backup", () => {
+    before(async () => {
+      server = await startArchivedServer({ dumps: "60m" });
+    });
+    after(() => server.cleanup());
+
+    it("is told, leaves what the WAL needs, and the older backups; with room again the next one is made", async () => {
+      const backups = (): Promise<string> => inside("cd /var/lib/dumps/pgbackrest/backup/main; ls -d 2*");
+      const free = (): Promise<string> => inside("df -P -k /var/lib/dumps | awk 'NR==2{print $4}'");
+      const make = (): Promise<void> =>
+        baseBackup({ container: server.container, say: () => undefined }, "full");
+      const before = await backups();
+      await fill("/var/lib/dumps", 2);
+      const room = Number(await free());
+      await assert.rejects(make(), (error) => {
+        assert.ok(isRefusal(error, "ARCHIVE_FAILED"), String(error));
+        return /What was written of this base backup was removed; older ones stay/.test(error.message);
+      });
+      assert.equal(await backups(), before);
+      assert.ok(Number(await free()) > room - 1024, `${await free()} of ${room} KiB`);
+      await inside("rm /var/lib/dumps/filler");
+      await make();
+      assert.deepEqual(await archiveProblems(server.container), []);
+    });
+
+    it("takes nothing from a backup that another one is just making: what is removed is removed under the lock of that one", async () => {
+      const unfinished = "/var/lib/dumps/pgbackrest/backup/main/20200101-000000F";
+      await inside(`mkdir ${unfinished}; echo x > ${unfinished}/part`);
+      await fill("/var/lib/dumps");
+      const lock = "/tmp/pgbackrest/main-backup-1.lock";
+      const holding = inside(`exec flock ${lock} sleep 8`);
+      await inside(`while flock -n ${lock} true; do sleep 0.1; done`);
+      await assert.rejects(
+        baseBackup({ container: server.container, say: () => undefined }, "full"),
+        /ARCHIVE_FAILED: pgBackRest: .*unable to acquire lock/,
+      );
+      assert.equal(await inside(`cat ${unfinished}/part`), "x");
+      await holding;
     });
   });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { archiveUpToNow, baseBackup, configureServer } from "../../operations/archive/set-up.ts";
+import { baseBackup } from "../../operations/archive/base-backup.ts";
+import { archiveUpToNow, configureServer, prepareArchive } from "../../operations/archive/set-up.ts";
 import { archiveProblems } from "../../operations/archive/verify.ts";
 import { observeServer } from "../../operations/database/observe.ts";
 import { docker } from "../../operations/docker/run.ts";
@@ -28,6 +29,18 @@ describe("reading a whole archive", function () {
 
   it("finds nothing in one that is whole", async () => {
     assert.deepEqual(await archiveProblems(server.container), []);
+  });
+
+  it("whose files nobody but PostgreSQL's user can read, also after somebody opened it to others", async () => {
+    const open = (): Promise<string> => inside(`find ${repository} ! -type l -perm /077`);
+    assert.equal(await open(), "");
+    await inside(`chmod 755 ${repository}`);
+    const { settings, container } = server;
+    await prepareArchive({
+      ...{ container, server: access(settings), backup: settings.cluster.backup, secrets: settings.secrets },
+      say: (line) => assert.fail(line),
+    });
+    assert.equal(await open(), "");
   });
 
   it("finds a segment that is gone, one that is cut short, and a file of a backup that was overwritten", async () => {
