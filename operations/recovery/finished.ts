@@ -16,6 +16,8 @@ export interface ObservedVolume {
   readonly state: VolumeState;
   /** Bytes; undefined: it is not there. */
   readonly free: number | undefined;
+  /** Volume whose server it continues (`rollback recover rebuild`). */
+  readonly rebuiltFrom?: string | undefined;
 }
 
 /** Looks into a volume, read-only. */
@@ -29,7 +31,9 @@ export async function observeVolume(settings: Settings, cluster: OwnCluster): Pr
   return withReader(request, async (reader) => {
     const printed = await readerShell(reader, script, [oldFolder]);
     const [free, ...rest] = printed.split("\n");
-    return { state: stateOf(rest.join("\n"), stackLabel(settings)), free: Number(free) };
+    const state = stateOf(rest.join("\n"), stackLabel(settings));
+    const mark = state === "cluster" ? parseMark(rest.slice(3).join("\n")) : undefined;
+    return { state, free: Number(free), rebuiltFrom: mark?.rebuiltFrom };
   });
 }
 

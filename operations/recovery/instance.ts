@@ -22,13 +22,18 @@ export interface Instance {
   readonly server: Server;
 }
 
+/** What a server beside the one that serves is for. */
+export type InstancePurpose = "recovering" | "rebuilding";
+
 /** Name of the one such container of a stack: what a killed run left is found under it. */
-export function instanceName(settings: Settings): string {
-  return stackNames(settings).volume("recovering");
+export function instanceName(settings: Settings, purpose: InstancePurpose = "recovering"): string {
+  return stackNames(settings).volume(purpose);
 }
 
 export interface InstanceRequest {
   readonly settings: Settings;
+  /** Default: `recovering`. */
+  readonly purpose?: InstancePurpose;
   readonly cluster: OwnCluster;
   readonly volume: string;
   /** Volume recovered from, mounted read-only at `/old`; undefined: not needed any more. */
@@ -46,7 +51,7 @@ export interface InstanceRequest {
  */
 export async function startInstance(request: InstanceRequest): Promise<Instance> {
   const { settings, cluster, volume, from, repository, serve = true } = request;
-  const name = instanceName(settings);
+  const name = instanceName(settings, request.purpose);
   await removeInstance(request.instead ?? name);
   const labels = stackLabels(settings, "recovery");
   const container = await docker([

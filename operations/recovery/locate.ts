@@ -46,13 +46,7 @@ export async function withArchive<T>(
   work: (archive: Archived) => Promise<T>,
   free?: number,
 ): Promise<T> {
-  if (cluster.backup.schedule === undefined) {
-    throw refuseRecovery(
-      "ARCHIVE_OFF",
-      "this stack keeps no archive of its WAL, from which alone a recovery can be made.",
-      'Set rollback:cluster.backup.schedule (such as "0 3 * * *") before it is needed; for now, restore a dump (docs/break-glass.md).',
-    );
-  }
+  refuseWithoutArchive(cluster);
   const request = {
     ...{ image: cluster.image, backup: cluster.backup, secrets: settings.secrets, from },
     ...{ prefix: stackNames(settings).network, labels: stackLabels(settings, "recovery") },
@@ -69,6 +63,17 @@ export async function withArchive<T>(
     const archived = await archivedSegments(reader, info.archiveId ?? "");
     return work({ reader, info, control, timeline: position.timeline, end: position.lsn, way, archived });
   });
+}
+
+/** Refuses `ARCHIVE_OFF`. */
+export function refuseWithoutArchive({ backup }: OwnCluster): void {
+  if (backup.schedule === undefined) {
+    throw refuseRecovery(
+      "ARCHIVE_OFF",
+      "this stack keeps no archive of its WAL, from which alone a recovery can be made.",
+      'Set rollback:backup.schedule (such as "0 3 * * *") before it is needed; for now, restore a dump (docs/break-glass.md).',
+    );
+  }
 }
 
 /** Where a target lies, and how it is reached. */

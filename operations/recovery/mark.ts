@@ -3,7 +3,7 @@ import { dataFolder } from "../../settings/archive.ts";
 import { docker } from "../docker/run.ts";
 import { writePrivate } from "../archive/pgbackrest.ts";
 
-/** How far a recovery on a volume has come; lies in the data directory, never in a base backup. */
+/** How far a recovery on a volume has come, or that it was rebuilt; lies in the data directory, never in a base backup. */
 const markSchema = z.object({
   /** `project/stack`. */
   stack: z.string(),
@@ -11,6 +11,8 @@ const markSchema = z.object({
   plan: z.string(),
   /** `served`: it was switched to, and holds what users have written since. */
   state: z.enum(["begun", "promoted", "served"]),
+  /** Volume of a server that did not start any more and was put together again here, up to its last transaction. */
+  rebuiltFrom: z.string().optional(),
 });
 export type RecoveryMark = z.output<typeof markSchema>;
 

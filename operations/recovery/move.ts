@@ -65,8 +65,8 @@ async function refuseFromDead(
   { update, say }: ObserveOptions,
 ): Promise<void> {
   if (inUse === undefined || inUse === cluster.volume) return;
-  const { state } = await observeVolume(settings, cluster);
-  if (state === "cluster" && settings.recovery?.laterWrites === "drop") return;
+  const { state, rebuiltFrom } = await observeVolume(settings, cluster);
+  if (state === "cluster" && (rebuiltFrom === inUse || settings.recovery?.laterWrites === "drop")) return;
   const { postgres } = stackNames(settings);
   if (!update) {
     say(
@@ -77,7 +77,7 @@ async function refuseFromDead(
   throw refuseRecovery(
     "SOURCE_DOWN",
     `the server does not start on ${inUse}, which is in use: what was written there last can neither be counted nor kept, and ${cluster.volume} would be served without it.`,
-    `docker logs --tail 50 ${postgres}    # mend it, then pulumi up again\n  Beyond mending: restore into another volume by hand, name it in rollback:cluster.volume, and say laterWrites: drop (docs/recovery.md).`,
+    `docker logs --tail 50 ${postgres}    # mend it, then pulumi up again\n  Beyond mending:  docker stop ${postgres} && npx rollback recover rebuild --into NEW_VOLUME    # archive and WAL of ${inUse}, to the last transaction`,
   );
 }
 

@@ -12,7 +12,7 @@ import { lossesOf } from "./losses.ts";
 import type { RecoveryPlan } from "./types.ts";
 import { halfDone } from "./refusals.ts";
 import type { WalContents } from "./read.ts";
-import { timelineAt } from "./segments.ts";
+import { standIn, timelineAt } from "./segments.ts";
 import { parseLsn, type Prepared } from "./wal.ts";
 
 /**
@@ -50,6 +50,7 @@ async function planWith(
   return {
     ...{ id: planId(compiled, timeline, backup.label), volume: recovery.volume, from: recovery.from },
     ...{ backup, target: compiled, timeline, lost: compiled.lost, gap },
+    standIn: standIn(archive.way, compiled.lsn, archive.archived),
     losses: await lossesOf(server, databases, contents.writes, compiled.lost),
     seen: seenIn(archive.way, parseLsn(backup.startLsn), contents, compiled.lost),
     walBytes: Number(compiled.lsn - parseLsn(backup.startLsn)),

@@ -1,13 +1,10 @@
 import { z } from "zod";
-import { dataFolder } from "../../settings/archive.ts";
 import { stackLabel } from "../../settings/names.ts";
 import { Refusal } from "../../settings/refusal.ts";
-import { stackLabels } from "../../settings/stack-names.ts";
 import type { OwnCluster, Settings } from "../../settings/types.ts";
 import type { Say } from "../database/connection.ts";
 import { withClient } from "../database/connection.ts";
 import { rowsOf } from "../database/query.ts";
-import { docker } from "../docker/run.ts";
 import { refuseIfInVain } from "../docker/in-vain.ts";
 import { currentVersions } from "../migrations/observe.ts";
 import { connectorTo } from "../plan/schema.ts";
@@ -19,10 +16,10 @@ import {
   waitForRecovery,
   type Instance,
 } from "./instance.ts";
-import { readMark, writeMark } from "./mark.ts";
+import { writeMark } from "./mark.ts";
 import type { RecoveryPlan } from "./types.ts";
 import { halfDone, refuseRecovery } from "./refusals.ts";
-import { restoreBackup } from "./restore.ts";
+import { emptyVolume, makeVolume, restoreBesideMark } from "./volume.ts";
 import { formatLsn, parseLsn } from "./wal.ts";
 
 export interface RecoveryRequest {
@@ -39,23 +36,15 @@ export interface RecoveryRequest {
  */
 export async function prepareRecovery(request: RecoveryRequest): Promise<Instance> {
   const { settings, cluster, plan, say } = request;
-  const labels = stackLabels(settings, "volume", { volume: "data" });
-  await docker([
-    ...[
-      "volume",
-      "create",
-      ...Object.entries(labels).flatMap(([name, value]) => ["--label", `${name}=${value}`]),
-    ],
-    plan.volume,
-  ]);
+  await makeVolume(settings, plan.volume);
   const common = { settings, cluster, volume: plan.volume, from: plan.from } as const;
   const { container } = await startInstance({ ...common, repository: "ro", serve: false });
   let now = container;
   try {
-    await emptyVolume(container, settings, plan);
+    await emptyVolume(container, settings, plan.volume);
     await writeMark(container, { stack: stackLabel(settings), plan: plan.id, state: "begun" });
     const started = performance.now();
-    await restore(container, request);
+    await restoreBesideMark(container, request, plan);
     say(
       `restored ${plan.backup.label} into ${plan.volume} in ${((performance.now() - started) / 1000).toFixed(1)} s`,
     );
@@ -74,42 +63,6 @@ export async function prepareRecovery(request: RecoveryRequest): Promise<Instanc
     const full = !(error instanceof Refusal && error.code === "NO_SPACE") && (await saysDiskFull(now));
     await removeInstance(now);
     throw full ? diskFull(plan.volume, error) : error;
-  }
-}
-
-async function emptyVolume(container: string, settings: Settings, plan: RecoveryPlan): Promise<void> {
-  const { files, mark, restoring } = await readMark(container);
-  if (files === 0) return;
-  const ours =
-    mark === undefined ? restoring : mark.stack === stackLabel(settings) && mark.state !== "served";
-  if (!ours) {
-    throw refuseRecovery(
-      "VOLUME_NOT_EMPTY",
-      `${plan.volume} holds something already, and not an unfinished recovery of this stack.`,
-      "Name a new volume:  rollback:recovery.volume (and rollback:cluster.volume)",
-    );
-  }
-  await deleteAll(container);
-}
-
-async function deleteAll(container: string): Promise<void> {
-  await docker(["exec", "-u", "postgres", container, "find", dataFolder, "-mindepth", "1", "-delete"], {
-    timeoutMs: 600_000,
-  });
-}
-
-async function restore(container: string, { settings, cluster, plan }: RecoveryRequest): Promise<void> {
-  const mark = `${dataFolder}/rollback-recovery.json`;
-  // pgBackRest restores only into an empty folder; the mark waits outside meanwhile.
-  await docker(["exec", "-u", "postgres", container, "mv", mark, "/dev/shm/mark"]);
-  try {
-    await restoreBackup(container, cluster, settings.secrets, plan);
-  } catch (error) {
-    // Half a restore is of no use, and on a full disk there would be no room for the mark.
-    await deleteAll(container);
-    throw error;
-  } finally {
-    await docker(["exec", "-u", "postgres", container, "mv", "/dev/shm/mark", mark]);
   }
 }
 

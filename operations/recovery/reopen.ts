@@ -126,12 +126,23 @@ export interface Reopening {
 /** Puts a new timeline on record and takes back what the server was told for it. Repeatable. @returns the timeline. */
 export async function recordReopening(
   { server, container }: ServingServer,
-  { run, volume, databases, journal }: Reopening,
+  reopening: Reopening,
 ): Promise<number> {
   // Control file and checkpointer take up the new timeline, and with it archive_timeout.
   await withClient(server, "postgres", (client) => client.query("checkpoint"));
   const timeline = await historyArchived({ server, container });
-  const from = await leftTimeline(server);
+  await recordTimeline(server, reopening, await leftTimeline(server), timeline);
+  await withClient(server, "postgres", resetRecovery);
+  return timeline;
+}
+
+/** The stack's journal goes on, on the new timeline, and the ledger says so. Repeatable. */
+export async function recordTimeline(
+  server: Server,
+  { run, volume, databases, journal }: Reopening,
+  from: number,
+  timeline: number,
+): Promise<void> {
   for (const database of databases) {
     await withClient(server, database, (client) =>
       inTransaction(client, async () => {
@@ -140,8 +151,6 @@ export async function recordReopening(
       }),
     );
   }
-  await withClient(server, "postgres", resetRecovery);
-  return timeline;
 }
 
 /** The timeline that the server was told to go on from. */

@@ -10,12 +10,14 @@ import { refuseRecovery } from "./refusals.ts";
 import type { RecoveryPlan } from "./types.ts";
 import { formatLsn, parseLsn } from "./wal.ts";
 
-/** What is restored, and how far it is replayed when the server starts. */
-export type Restoration = Pick<RecoveryPlan, "backup" | "target" | "timeline" | "parameters">;
+/** What is restored, and how far it is replayed when the server starts; without a target as far as there is WAL. */
+export type Restoration = Pick<RecoveryPlan, "backup" | "timeline" | "parameters" | "standIn"> & {
+  readonly target: RecoveryPlan["target"] | undefined;
+};
 
 /**
  * Restores a base backup into the data directory of a container that waits, which must be empty, and sets it up to replay up to the
- * target and pause there. Refuses `NO_SPACE` and `MANIFEST_BAD`.
+ * target and pause there, or to wait at the end. Refuses `NO_SPACE` and `MANIFEST_BAD`.
  */
 export async function restoreBackup(
   container: string,
@@ -85,8 +87,12 @@ async function layForkSegments({ container, config, restoration }: Forks): Promi
   const names = forkSegments(
     branches(timeline, await readHistory(reader, timeline)),
     parseLsn(backup.startLsn),
-    target.lsn,
+    target?.lsn ?? endOfWal,
   );
+  if (restoration.standIn !== undefined) {
+    const { segment, copy } = restoration.standIn;
+    await runArchive(container, reader.pgbackrest("archive-get", [copy, `${dataFolder}/pg_wal/${segment}`]));
+  }
   const script =
     'to=$1/pg_wal old=$2/pg_wal; shift 2; while read -r name; do "$@" "$name" "$to/$name" </dev/null >/dev/null 2>&1 || cp "$old/$name" "$to/$name" 2>/dev/null || true; done';
   const values = [dataFolder, oldFolder, ...reader.pgbackrest("archive-get", ["--log-level-console=off"])];
@@ -109,19 +115,23 @@ const processes = 2;
 /** Where segments wait that are fetched before replay asks for them: in memory, pgBackRest's default of 128 MiB at most. */
 const spoolFolder = "/dev/shm/pgbackrest";
 
+/** No position lies behind it. */
+const endOfWal = 0xffff_ffff_ffff_ffffn;
+
 /** Options of `pgbackrest restore`; pure. The set is always named: by itself pgBackRest takes the newest for some targets. */
 function restoreOptions({ backup, target, timeline }: Restoration): string[] {
   const ahead = `--archive-async --process-max=${processes} --spool-path=${spoolFolder}`;
   const get = `pgbackrest --config=${dataFolder}/${archiveConfigName} --stanza=main archive-get ${ahead} %f "%p"`;
+  const until =
+    target === undefined
+      ? // Else it would open a new timeline by itself where the WAL ends, or breaks.
+        ["--type=standby"]
+      : [
+          ...["--type=lsn", `--target=${formatLsn(target.lsn)}`],
+          ...[...(target.inclusive ? [] : ["--target-exclusive"]), "--target-action=pause"],
+        ];
   return [
-    ...[
-      `--process-max=${processes}`,
-      `--set=${backup.label}`,
-      "--type=lsn",
-      `--target=${formatLsn(target.lsn)}`,
-    ],
-    ...(target.inclusive ? [] : ["--target-exclusive"]),
-    ...[`--target-timeline=${timeline}`, "--target-action=pause"],
+    ...[`--process-max=${processes}`, `--set=${backup.label}`, ...until, `--target-timeline=${timeline}`],
     // What a killed source did not archive is still on its volume.
     `--recovery-option=restore_command=${get} || cp ${oldFolder}/pg_wal/%f "%p"`,
   ];

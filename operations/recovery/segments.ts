@@ -67,3 +67,23 @@ export function forkSegments(way: readonly Branch[], from: bigint, to: bigint): 
 export function timelineAt(way: readonly Branch[], lsn: bigint): number {
   return way.find(({ until }) => until === undefined || lsn < until)?.timeline ?? way.at(-1)?.timeline ?? 1;
 }
+
+/** A segment that replay asks for and that is nowhere, and one that begins with all of it that counts. */
+export interface Stand {
+  readonly segment: string;
+  readonly copy: string;
+}
+
+/**
+ * A server that did not start any more has left its last segment open, so that it was never archived under its name: the newer
+ * timeline's copy of it begins with what it held. Undefined: a position's own segment is in the archive, or still being written. Pure.
+ */
+export function standIn(
+  way: readonly Branch[],
+  lsn: bigint,
+  archived: ReadonlySet<string>,
+): Stand | undefined {
+  const segment = segmentName(timelineAt(way, lsn), lsn);
+  const [copy] = segmentsAlong(way, lsn, lsn + 1n);
+  return copy === undefined || copy === segment || archived.has(segment) ? undefined : { segment, copy };
+}

@@ -2,7 +2,7 @@ import type { BaseBackup } from "../archive/info.ts";
 import type { CompiledTarget } from "./compile.ts";
 import type { TableLoss } from "./losses.ts";
 import type { Writes } from "./read.ts";
-import type { Branch } from "./segments.ts";
+import type { Branch, Stand } from "./segments.ts";
 import type { Ending } from "./wal.ts";
 
 /** What was known of the WAL when a move was planned, to go on from behind the fence. */
@@ -24,6 +24,8 @@ export interface RecoveryPlan {
   readonly target: CompiledTarget;
   /** The timeline that leads there, always a number. */
   readonly timeline: number;
+  /** For the target's own segment, where that was never archived. */
+  readonly standIn: Stand | undefined;
   /** Committed transactions that are left behind. */
   readonly lost: CompiledTarget["lost"];
   readonly losses: readonly TableLoss[];

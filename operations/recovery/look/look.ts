@@ -126,7 +126,7 @@ async function restoreLook(
   });
   say(`restoring ${backup.label} into ${container}`);
   await restoreBackup(container, place.cluster, place.settings.secrets, {
-    ...{ backup, target, timeline, parameters: parametersOf(control) },
+    ...{ backup, target, timeline, parameters: parametersOf(control), standIn: undefined },
   });
   await writeLookMark(place, mark);
   await runLook(place, from, true);

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import path from "node:path";
+import { execa } from "execa";
 import { docker } from "../../../operations/docker/run.ts";
 import { dataFolder } from "../../../settings/archive.ts";
 import { assertServes } from "../../support/stack-checks.ts";
@@ -25,19 +27,35 @@ describe("a recovery from a server that does not start any more", function () {
   const recover = (laterWrites: "keep" | "drop"): Promise<void> =>
     configure({ volume }, { volume, from: stack.volumes.data, target: { before: "1.2.0" }, laterWrites });
 
+  const write = (name: string): Promise<unknown> =>
+    stack.query("meal_planner", "insert into meals (name, slot, calories) values ($1, 'lunch', 1)", [name]);
+  const names = async (): Promise<unknown[]> =>
+    (await stack.query("meal_planner", "select name from meals order by name")).map(({ name }) => name);
+  const rollback = (...args: string[]): Promise<{ exitCode?: number | undefined; all: string }> =>
+    execa(
+      process.execPath,
+      [
+        path.join(import.meta.dirname, "../../../cli/rollback.mjs"),
+        ...["recover", "rebuild", ...args, "--stack", stack.stack],
+      ],
+      { cwd: path.join(stack.folder, "project"), env: stack.env, reject: false, all: true },
+    );
+
   before(async () => {
     stack = await createStack();
     volume = `${stack.volumes.data}-2`;
     await configure();
     await stack.up();
-    await stack.query("meal_planner", "insert into meals (name, slot, calories) values ('last', 'lunch', 1)");
+    await write("kept");
+    await stack.query("postgres", "select pg_create_restore_point('before-the-last')");
+    await write("last");
     const control = `${dataFolder}/global/pg_control`;
     await docker(["exec", stack.names.postgres, "mv", control, `${control}.gone`]);
     await docker(["kill", stack.names.postgres]);
   });
   after(async () => {
     await stack.cleanup();
-    await docker(["volume", "rm", "-f", volume]);
+    await docker(["volume", "rm", "-f", volume, `${volume}b`]);
   });
 
   it("is refused in place of putting an empty cluster there, and says so in a preview", async () => {
@@ -56,31 +74,32 @@ describe("a recovery from a server that does not start any more", function () {
     assert.match(output, /refused SOURCE_DOWN/);
   });
 
-  it("serves what was restored by hand, as docs/recovery.md has it, up to the last commit", async () => {
+  it("is put together again by the command that the refusal names, once it is stopped, and serves up to the last commit", async () => {
+    const runs = await rollback("--into", volume);
+    assert.match(runs.all, /refused SOURCE_RUNS/);
     await docker(["stop", stack.names.postgres]);
-    await docker(["volume", "create", volume]);
-    const script = `set -e; cp -p /old/rollback-pgbackrest.conf* /dev/shm
-      pgbackrest --config=/dev/shm/rollback-pgbackrest.conf --stanza=main restore \
-        --recovery-option=restore_command="pgbackrest --config=$PGDATA/rollback-pgbackrest.conf --stanza=main archive-get %f %p"
-      cp -p /dev/shm/rollback-pgbackrest.conf* $PGDATA; cp -n /old/pg_wal/0* $PGDATA/pg_wal
-      pg_ctl -w -t 86400 start; until psql -XAtc "select pg_is_in_recovery()" | grep -q f; do sleep 1; done; pg_ctl stop`;
-    await docker([
-      ...[
-        "run",
-        "--rm",
-        "-u",
-        "postgres",
-        "-v",
-        `${volume}:${dataFolder}`,
-        "-v",
-        `${stack.volumes.data}:/old:ro`,
-      ],
-      ...["-v", `${stack.volumes.dumps}:/var/lib/dumps`, "rollback-postgres:17.1", "sh", "-c", script],
-    ]);
-    await recover("drop");
+    const told = await rollback("--into", volume);
+    assert.equal(told.exitCode, 0, told.all);
+    assert.match(
+      told.all,
+      /has everything up to 0\/\w+ \(\S+F, the last transaction of 20\S+ \S+\+00\), on timeline 2/,
+    );
+    await configure({ volume });
+    const { output } = await stack.preview();
+    assert.doesNotMatch(output, /refused/);
     await stack.up();
     await assertServes(stack, "1.2.0");
-    assert.deepEqual(await stack.query("meal_planner", "select name from meals"), [{ name: "last" }]);
+    assert.deepEqual(await names(), ["kept", "last"]);
     await stack.up({ args: ["--expect-no-changes"] });
+  });
+
+  it("goes further back from there as from any other, with what was written later kept", async () => {
+    const target = { restorePoint: "before-the-last" };
+    const recovery = { volume: `${volume}b`, from: volume, target, laterWrites: "keep" };
+    await configure({ volume: `${volume}b` }, recovery);
+    const { output } = await stack.up();
+    assert.match(output, /kept [12] rows that were written later/);
+    await assertServes(stack, "1.2.0");
+    assert.deepEqual(await names(), ["kept"]);
   });
 });

@@ -5,6 +5,7 @@ import {
   segmentName,
   segmentsAlong,
   segmentStart,
+  standIn,
   timelineAt,
 } from "../../../operations/recovery/segments.ts";
 import { forkOf } from "../../../operations/recovery/undo.ts";
@@ -54,6 +55,18 @@ describe("the way through timelines", () => {
       "000000020000000000000005",
     ]);
     assert.deepEqual(names("0/4000028", "0/5000000"), []);
+  });
+
+  it("has a stand-in for a segment that an old timeline was left in and never archived: the newer one's copy", () => {
+    const archived = new Set(["000000020000000000000003"]);
+    const at = (lsn: string, there = archived) => standIn(way, parseLsn(lsn), there);
+    assert.deepEqual(at("0/3000028"), {
+      ...{ segment: "000000010000000000000003", copy: "000000020000000000000003" },
+    });
+    assert.equal(at("0/3000028", new Set([...archived, "000000010000000000000003"])), undefined);
+    assert.equal(at("0/4000028"), undefined, "not its last one");
+    assert.equal(at("0/3879360"), undefined, "on the newer one");
+    assert.equal(at("0/6000000"), undefined, "still being written");
   });
 
   it("knows on which timeline a position lies", () => {
