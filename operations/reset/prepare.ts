@@ -34,8 +34,23 @@ export async function prepareReset(work: ResetWork): Promise<void> {
   } catch (error) {
     // What made it fail is what matters: a server that is gone drops nothing, and the next run does.
     await dropUnfinished(settings, [plan.successor], run).catch(() => undefined);
-    throw error;
+    throw saysDiskFull(error) ? diskFull(plan.successor, error) : error;
   }
+}
+
+/** In PostgreSQL's words, wherever on the way they were said. */
+function saysDiskFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return /no space left on device/i.test(error.message) || saysDiskFull(error.cause);
+}
+
+function diskFull(successor: string, cause: unknown): Error {
+  return refuseReset(
+    "RESET_NO_SPACE",
+    `the disk of the data's volume was full before ${successor} was whole.`,
+    "Make room there, then repeat; it is begun anew.",
+    cause,
+  );
 }
 
 async function fill(work: ResetWork, database: Database): Promise<void> {

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { ownPlace, shellIn } from "../../operations/backup/place.ts";
 import type { StackOptions } from "../../examples/meal-planner/stack.ts";
 import { dumpsOf } from "./stack-checks.ts";
+import { volumeInMemory } from "./volume-in-memory.ts";
 import { createStack, type ScratchStack } from "./stack.ts";
 
 const command = path.join(import.meta.dirname, "../../cli/rollback.mjs");
@@ -47,8 +48,14 @@ export interface ResetStack {
   cleanup(): Promise<void>;
 }
 
-export async function createResetStack(): Promise<ResetStack> {
+/** `data`: size of a data volume in memory, e.g. `400m`; default: on disk. */
+export async function createResetStack({ data }: { readonly data?: string } = {}): Promise<ResetStack> {
   const stack = await createStack();
+  if (data !== undefined)
+    await volumeInMemory(stack.volumes.data, data, {
+      "rollback.stack": stack.label,
+      "rollback.role": "kept",
+    });
   const ask: ResetStack["ask"] = (reset, live = "1.2.1") =>
     stack.configure({ ...quick, live: { [live]: 100 } }, (config) =>
       reset === undefined ? config : { ...config, "rollback:reset": { database: "meal_planner", ...reset } },

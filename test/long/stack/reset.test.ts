@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
 import { close, connect } from "../../../operations/database/connection.ts";
 import { docker } from "../../../operations/docker/run.ts";
+import { unfinished } from "../../../operations/reset/names.ts";
 import { at, killedAt, type Instant } from "../../support/kill-trials.ts";
 import { assertRefused } from "../../support/recovery.ts";
 import { createResetStack, type ResetStack } from "../../support/reset.ts";
@@ -149,6 +152,23 @@ describe("a reset when something else goes wrong", function () {
     await assertOver(scene);
   });
 
+  it("puts nothing in use that it has not made itself, and is begun anew", async () => {
+    const { stack } = scene;
+    await scene.write("before another one comes");
+    const before = await scene.meals();
+    const keepAs = "meal_planner_overtaken";
+    await scene.ask({ keepAs, load: { dump: scene.dump } });
+    const running = await stack.startUp();
+    await running.waitFor(lineOf("backup", /^loaded/));
+    const mark = `${unfinished} (run another)`;
+    await stack.query("postgres", `comment on database meal_planner_reset is '${mark}'`);
+    assertRefused((await running.ended).output, "RESET_OVERTAKEN");
+    assert.deepEqual(await scene.meals(), before);
+    await stack.up();
+    assert.deepEqual([await scene.meals(), await scene.meals(keepAs)], [["in the dump"], before]);
+    await assertOver(scene);
+  });
+
   for (const [where, line] of [
     ["while rows are loaded", lineOf("backup", /^loading/)],
     ["while the records are taken along", lineOf("reset", /^closing/)],
@@ -166,6 +186,60 @@ describe("a reset when something else goes wrong", function () {
       await stack.up();
       assert.deepEqual([await scene.meals(), await scene.meals(keepAs)], [["in the dump"], before]);
       await assertOver(scene);
+    });
+  }
+});
+
+describe("a reset on a disk that becomes full", function () {
+  this.timeout(300_000);
+  let scene: ResetStack;
+  before(async () => {
+    scene = await createResetStack({ data: "400m" });
+  });
+  after(() => scene.cleanup());
+  const inside = (script: string): Promise<string> =>
+    docker(["exec", "-u", "postgres", scene.stack.names.postgres, "bash", "-ec", script]);
+
+  const bigPack = "33333333-4444-5555-6666-777777777777";
+  for (const [where, left, pack] of [
+    ["as the new database is made", 0, undefined],
+    ["soon after", 5, undefined],
+    ["while rows are written", 9, bigPack],
+  ] as const) {
+    it(`${where}, is refused and leaves nothing behind; with room again the next up finishes it`, async () => {
+      const { stack } = scene;
+      await scene.write(where);
+      const before = await scene.meals();
+      const keepAs = `meal_planner_${String(left)}`;
+      if (pack !== undefined) {
+        const [row] = await stack.query("meal_planner", "select to_jsonb(t) as row from meals t limit 1");
+        const name = randomBytes(6 * 1024 ** 2).toString("hex");
+        await scene.keepPack(pack, "meals", [{ ...z.object({}).loose().parse(row?.["row"]), name }]);
+      }
+      await scene.ask({ keepAs, load: { dump: scene.dump, salvage: pack ?? scene.pack } });
+      // Whoever creates a database waits for one who reads the list of them in peace.
+      const blocker = await connect(stack.server, "postgres");
+      try {
+        await blocker.query("begin; lock table pg_database in share mode");
+        const running = await stack.startUp();
+        await untilCreating(scene);
+        await inside(
+          `free=$(df -P --block-size=1M $PGDATA | awk 'NR==2{print $4}'); dd if=/dev/zero of=$PGDATA/filler bs=1M count=$((free + 1 - ${String(left)})) status=none || true`,
+        );
+        await blocker.query("commit");
+        assertRefused((await running.ended).output, "RESET_NO_SPACE");
+      } finally {
+        await close(blocker);
+        await inside("rm -f $PGDATA/filler");
+      }
+      assert.deepEqual(await scene.meals(), before);
+      assert.ok(!(await scene.databases()).includes("meal_planner_reset"));
+      if (pack !== undefined) await scene.ask({ keepAs, load: { dump: scene.dump, salvage: scene.pack } });
+      await stack.up();
+      assert.deepEqual(await scene.meals(), ["in the dump", "written later"]);
+      assert.deepEqual(await scene.meals(keepAs), before);
+      await assertOver(scene);
+      await stack.query("postgres", `drop database ${keepAs}`);
     });
   }
 });
