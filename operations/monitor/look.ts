@@ -8,6 +8,7 @@ import { access, applicationName } from "../plan/access.ts";
 import { observeWorld } from "../plan/observe.ts";
 import { unarchived } from "../plan/drift.ts";
 import { journalKey } from "../plan/record.ts";
+import { lostChanges } from "../recovery/slot/keep.ts";
 import { attemptsOf, judgeAttempts, type Attempt } from "../verification/bake.ts";
 import { stackLabel } from "../../settings/names.ts";
 import { stackNames } from "../../settings/stack-names.ts";
@@ -53,6 +54,7 @@ export async function lookAt(
   const release = target === undefined ? undefined : heaviestOf({ live: target });
   const run = open?.run ?? finished.run;
   const segment = unarchived(settings, world);
+  const given = lostChanges(settings, world.server.observation.slots, [...settings.databases.keys()]);
   return {
     attempts,
     look: {
@@ -71,6 +73,10 @@ export async function lookAt(
         segment === undefined
           ? undefined
           : `${segment} of the WAL cannot be archived. ${describeWaiting(await measureWaiting(postgres, server))}`,
+      changes:
+        given.length === 0
+          ? undefined
+          : `${given.join("; ")}. Nothing of the data is lost; the next \`pulumi up\` begins the record anew`,
     },
   };
 }

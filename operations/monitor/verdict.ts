@@ -20,6 +20,8 @@ export interface Look {
   readonly tried: boolean;
   /** Why WAL does not reach the archive, and how long that can last; undefined: it does, or there is none. */
   readonly archive: string | undefined;
+  /** Which record of changes (`cluster.backup.changes`) was given up; undefined: none. */
+  readonly changes: string | undefined;
 }
 
 /** `about` names the trouble without its figures, which are others at each look. */
@@ -42,6 +44,8 @@ export function verdictOn(look: Look): Verdict {
     look.pending ?? bad.map(({ what, found, wrong }) => `${what}: ${found}: ${wrong.join(", ")}`).join("; ");
   if (reason === "" && look.archive !== undefined)
     return { kind: "tell", about: "the archive fails", reason: look.archive };
+  if (reason === "" && look.changes !== undefined)
+    return { kind: "tell", about: "changes are not kept", reason: look.changes };
   if (reason === "") return { kind: "well" };
   const about = look.pending ?? bad.map(({ what, wrong }) => `${what}: ${wrong.join(", ")}`).join("; ");
   const against = objection(look);

@@ -65,6 +65,15 @@ export function slotDrift(
   ];
 }
 
+/** Databases whose record of changes was given up, a line each; the next `pulumi up` begins it anew. Pure. */
+export function lostChanges(
+  settings: Pick<Settings, "cluster">,
+  slots: readonly Slot[],
+  databases: readonly string[],
+): string[] {
+  return planSlots(settings, slots, databases, false).lost.map((name) => describeLost(settings, name));
+}
+
 /** How far the record of changes of each database reaches, a line each. Pure. */
 export function describeSlots(slots: readonly Slot[]): string[] {
   const newest = new Map(slots.map((slot) => [slot.database, slot]));

@@ -4,6 +4,7 @@ import { execa } from "execa";
 import { z } from "zod";
 import { docker } from "../../../operations/docker/run.ts";
 import { assertServes } from "../../support/stack-checks.ts";
+import { monitorOnce } from "../../support/monitor.ts";
 import { createStack, type Config, type ScratchStack } from "../../support/stack.ts";
 
 describe("later writes with every change on record, and a record that was given up", function () {
@@ -117,6 +118,9 @@ describe("later writes with every change on record, and a record that was given 
     await sql("checkpoint");
     assert.deepEqual(await slots(), ["meal_planner lost", "mealie lost"]);
     assert.match(await rollback("status"), /changes of meal_planner: given up/);
+    const { exitCode, all } = await monitorOnce(stack);
+    assert.equal(exitCode, 1);
+    assert.match(all, /changes of meal_planner were given up: .*Nothing of the data is lost/);
     const { output } = await stack.up();
     assert.match(
       output,
@@ -148,7 +152,7 @@ describe("later writes with every change on record, and a record that was given 
     assert.match(rows, /"calories":6/);
     // And the volume that was gone back to has a record; of the release before, as far as no more WAL was written.
     const there = await slots();
-    for (const each of ["meal_planner reserved", "mealie reserved"]) assert.ok(there.includes(each), each);
+    for (const each of ["meal_planner reserved", "mealie reserved"]) assert.ok(there.includes(each), `${each}: ${there.join()}\n${output}`);
   });
 
   it("ends when it is not configured any more: nothing holds WAL back then", async () => {

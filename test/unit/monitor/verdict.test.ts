@@ -21,6 +21,7 @@ const look: Look = {
   back,
   tried: false,
   archive: undefined,
+  changes: undefined,
 };
 const because = (changed: Partial<Look>): string => {
   const verdict = verdictOn({ ...look, ...changed });
@@ -85,5 +86,14 @@ describe("the monitor", () => {
     });
     const bad = [{ what: "bake 1.2.1", found: "9 % errors", wrong: ["too many"] }];
     assert.equal(verdictOn({ ...good, archive, checks: bad }).kind, "go back");
+  });
+
+  it("is told of a record of changes that was given up, after what is worse", () => {
+    const good = { ...look, pending: undefined, checks: [], changes: "changes of a were given up" };
+    assert.deepEqual(verdictOn(good), {
+      ...{ kind: "tell", about: "changes are not kept", reason: "changes of a were given up" },
+    });
+    const verdict = verdictOn({ ...good, archive: "no room" });
+    assert.equal(verdict.kind === "tell" && verdict.about, "the archive fails");
   });
 });
