@@ -152,7 +152,8 @@ describe("later writes with every change on record, and a record that was given 
     assert.match(rows, /"calories":6/);
     // And the volume that was gone back to has a record; of the release before, as far as no more WAL was written.
     const there = await slots();
-    for (const each of ["meal_planner reserved", "mealie reserved"]) assert.ok(there.includes(each), `${each}: ${there.join()}\n${output}`);
+    for (const each of ["meal_planner reserved", "mealie reserved"])
+      assert.ok(there.includes(each), `${each}: ${there.join()}\n${output}`);
   });
 
   it("ends when it is not configured any more: nothing holds WAL back then", async () => {
