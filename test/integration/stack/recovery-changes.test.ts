@@ -30,7 +30,7 @@ describe("later writes with every change on record, and a record that was given 
       },
     );
   const sql = (text: string): Promise<Record<string, unknown>[]> => stack.query("meal_planner", text);
-  const slots = async (): Promise<unknown[]> =>
+  const slots = async (): Promise<string[]> =>
     (
       await stack.query("postgres", "select database, wal_status from pg_replication_slots order by 1, 2")
     ).map(({ database, wal_status: status }) => `${String(database)} ${String(status)}`);
@@ -152,8 +152,12 @@ describe("later writes with every change on record, and a record that was given 
     assert.match(rows, /"calories":6/);
     // And the volume that was gone back to has a record; of the release before, as far as no more WAL was written.
     const there = await slots();
-    for (const each of ["meal_planner reserved", "mealie reserved"])
-      assert.ok(there.includes(each), `${each}: ${there.join()}\n${output}`);
+    // Each minute with a write counts as a segment, so that on a slow machine it may be about to be given up.
+    for (const each of ["meal_planner", "mealie"])
+      assert.ok(
+        there.some((slot) => slot.startsWith(`${each} `) && !slot.endsWith(" lost")),
+        `${each}: ${there.join()}`,
+      );
   });
 
   it("ends when it is not configured any more: nothing holds WAL back then", async () => {
