@@ -39,6 +39,19 @@ export function highestParameters(
   );
 }
 
+/** The higher of what is known of the source and what is configured, which counts alone where nothing is known. Pure. */
+export function orConfigured(
+  source: ReadonlyMap<string, number>,
+  { settings }: Pick<OwnCluster, "settings">,
+): ReadonlyMap<string, number> {
+  return new Map(
+    parameters.flatMap(([name]) => {
+      const values = [source.get(name) ?? NaN, Number(settings.get(name))].filter(Number.isFinite);
+      return values.length === 0 ? [] : [[name, Math.max(...values)] as const];
+    }),
+  );
+}
+
 /** Refuses an image whose PostgreSQL is another than the volume's: nothing it says of volume or archive could be relied on. */
 export async function checkImage(reader: Reader, { image }: OwnCluster): Promise<void> {
   const printed = await readerShell(reader, 'cat "$1/PG_VERSION"; postgres --version', [oldFolder]);

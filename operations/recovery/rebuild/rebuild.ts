@@ -8,7 +8,7 @@ import { withClient, type Say, type Server } from "../../database/connection.ts"
 import { rowOf, rowsOf } from "../../database/query.ts";
 import { refuseIfInVain } from "../../docker/in-vain.ts";
 import { pgbackrest, runArchive, serverConfig } from "../../archive/pgbackrest.ts";
-import { checkImage, checkPossible, parametersOf } from "../checks.ts";
+import { checkImage, checkPossible, orConfigured, parametersOf } from "../checks.ts";
 import { observeVolume } from "../finished.ts";
 import { removeInstance, startInstance, type Instance } from "../instance.ts";
 import { writeMark } from "../mark.ts";
@@ -115,7 +115,7 @@ async function lookInto({ settings, cluster, from, into, toGap }: RebuildRequest
     const history = await readHistory(reader, timeline);
     return {
       plan: planRebuild({ volume, backups: info.backups, archived, timeline, history, toGap }),
-      parameters: parametersOf(control),
+      parameters: orConfigured(parametersOf(control), cluster),
     };
   });
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { isRefusal } from "../../../settings/refusal.ts";
 import type { BaseBackup } from "../../../operations/archive/info.ts";
+import { orConfigured } from "../../../operations/recovery/checks.ts";
 import { lastTimeline, parseDeadVolume, planRebuild } from "../../../operations/recovery/rebuild/source.ts";
 
 const segment = (timeline: number, number: number): string =>
@@ -38,6 +39,26 @@ describe("a data directory whose server does not start", () => {
     assert.equal(lastTimeline({ ...none, control: checkpoint, segments: [segment(1, 9)] }, archived), 2);
     assert.equal(lastTimeline(none, archived), 4);
     assert.equal(lastTimeline(none, new Set()), 1);
+  });
+});
+
+describe("settings that replay needs", () => {
+  it("are the higher of what the control file tells and what is configured, or that alone where there is no file", () => {
+    const settings = new Map([
+      ["max_connections", "300"],
+      ["max_worker_processes", "4"],
+      ["work_mem", "64MB"],
+    ]);
+    const known = new Map([
+      ["max_connections", 100],
+      ["max_worker_processes", 8],
+    ]);
+    assert.deepEqual(Object.fromEntries(orConfigured(known, { settings })), {
+      ...{ max_connections: 300, max_worker_processes: 8 },
+    });
+    assert.deepEqual(Object.fromEntries(orConfigured(new Map(), { settings })), {
+      ...{ max_connections: 300, max_worker_processes: 4 },
+    });
   });
 });
 
