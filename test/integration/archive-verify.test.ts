@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { baseBackup } from "../../operations/archive/base-backup.ts";
-import { archiveUpToNow, configureServer, prepareArchive } from "../../operations/archive/set-up.ts";
+import { archiveUpToNow, prepareArchive } from "../../operations/archive/set-up.ts";
 import { archiveProblems } from "../../operations/archive/verify.ts";
 import { observeServer } from "../../operations/database/observe.ts";
 import { docker } from "../../operations/docker/run.ts";
@@ -54,31 +53,6 @@ describe("reading a whole archive", function () {
     assert.match(problems, /WAL: [0-9A-F]{24} is missing/);
   });
 
-  it("finds what pgBackRest passes over: a description that is damaged, or gone", async () => {
-    for (const [damage, mend, found] of [
-      [
-        "cd archive/main; cp archive.info /tmp/1; head -c 50 /tmp/1 > archive.info",
-        "cp /tmp/1 archive/main/archive.info",
-        /archive\.info and its copy differ/,
-      ],
-      [
-        "cd backup/main; mv backup.info.copy /tmp/1",
-        "mv /tmp/1 backup/main/backup.info.copy",
-        /backup\.info\.copy is gone or cannot be read/,
-      ],
-      [
-        'cd backup/main/*F; cp backup.manifest /tmp/1; sed -i \'0,/"size":8192/s//"size":8193/\' backup.manifest',
-        "cp /tmp/1 backup/main/*F/backup.manifest",
-        /backup\.manifest and its copy differ/,
-      ],
-    ] as const) {
-      await inside(`cd ${repository}; ${damage}`);
-      const problems = await archiveProblems(server.container);
-      await inside(`cd ${repository}; ${mend}`);
-      assert.match(`${damage}:\n${problems.join("\n")}`, found);
-    }
-  });
-
   it("that cannot be read at all is refused, and not taken for one without a backup", async () => {
     const config = "/var/lib/postgresql/data/rollback-pgbackrest.conf";
     const encrypted = "repo1-cipher-type=aes-256-cbc\\nrepo1-cipher-pass=another-passphrase\\nstart-fast";
@@ -107,35 +81,6 @@ describe("reading a whole archive", function () {
         await inside(mend);
       }
     }
-  });
-
-  it("gets no backup of a database whose own pages are damaged without a word, and keeps the older one for it", async () => {
-    await server.query(
-      "meal_planner",
-      "create table t as select generate_series(1, 5000) as x",
-      "checkpoint",
-    );
-    const [row] = await server.query("meal_planner", "select pg_relation_filepath('t') as path");
-    const file = `/var/lib/postgresql/data/${String(row?.["path"])}`;
-    await inside(`cp ${file} /tmp/page; printf x | dd of=${file} bs=1 seek=12000 conv=notrunc status=none`);
-    const { cluster } = server.settings;
-    const once = { ...cluster.backup, retention: { ...cluster.backup.retention, full: 1 } };
-    const request = { container: server.container, backup: once, secrets: server.settings.secrets };
-    await configureServer({ ...request, server: access(server.settings), say: () => undefined });
-    const said: string[] = [];
-    const make = (): Promise<void> => baseBackup({ ...request, say: (line) => said.push(line) }, "full");
-    await assert.rejects(make(), (error) => {
-      assert.match(String(error), /holds pages whose checksum is wrong: the database itself is damaged/);
-      return isRefusal(error, "BACKUP_DAMAGED");
-    });
-    const folders = async (): Promise<number> =>
-      Number(await inside(`ls -d ${repository}/backup/main/2*F | wc -l`));
-    assert.equal(await folders(), 2);
-    assert.match((await archiveProblems(server.container)).join("\n"), /holds damaged pages/);
-    await inside(`cp /tmp/page ${file}`);
-    await make();
-    assert.equal(await folders(), 1);
-    assert.match(said.join(), /base backup \(full\) in /);
   });
 
   it("is told apart from one that takes nothing: the server names the segment that waits", async () => {
