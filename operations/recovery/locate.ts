@@ -71,7 +71,7 @@ export function refuseWithoutArchive({ backup }: OwnCluster): void {
     throw refuseRecovery(
       "ARCHIVE_OFF",
       "this stack keeps no archive of its WAL, from which alone a recovery can be made.",
-      'Set rollback:backup.schedule (such as "0 3 * * *") before it is needed; for now, restore a dump (docs/break-glass.md).',
+      'Set rollback:cluster.backup.schedule (such as "0 3 * * *") before it is needed; for now, restore a dump (docs/break-glass.md).',
     );
   }
 }

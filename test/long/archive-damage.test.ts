@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { baseBackup } from "../../operations/archive/base-backup.ts";
-import { archiveUpToNow, configureServer } from "../../operations/archive/set-up.ts";
+import { configureServer } from "../../operations/archive/set-up.ts";
 import { archiveProblems } from "../../operations/archive/verify.ts";
 import { docker } from "../../operations/docker/run.ts";
 import { access } from "../../operations/plan/access.ts";
@@ -18,10 +18,6 @@ describe("damage that pgBackRest passes over", function () {
 
   before(async () => {
     server = await startArchivedServer();
-    for (let n = 0; n < 3; n += 1) {
-      await server.query("postgres", "select pg_logical_emit_message(true, 'a', 'b')");
-      await archiveUpToNow(server.container);
-    }
   });
   after(() => server.cleanup());
 

@@ -2,15 +2,17 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { stackLabel } from "../../../settings/names.ts";
+import { isRefusal } from "../../../settings/refusal.ts";
 import { stackLabels, stackNames } from "../../../settings/stack-names.ts";
 import type { OwnCluster, Settings } from "../../../settings/types.ts";
 import { withClient, type Say, type Server } from "../../database/connection.ts";
 import { rowOf, rowsOf } from "../../database/query.ts";
+import { docker } from "../../docker/run.ts";
 import { refuseIfInVain } from "../../docker/in-vain.ts";
 import { pgbackrest, runArchive, serverConfig } from "../../archive/pgbackrest.ts";
 import { checkImage, checkPossible, orConfigured, parametersOf } from "../checks.ts";
 import { observeVolume } from "../finished.ts";
-import { removeInstance, startInstance, type Instance } from "../instance.ts";
+import { removeInstance, saysDiskFull, startInstance, type Instance } from "../instance.ts";
 import { writeMark } from "../mark.ts";
 import { promote } from "../promote.ts";
 import { archivedSegments, archiveInfo, oldFolder, readHistory, withReader } from "../reader.ts";
@@ -70,7 +72,9 @@ export async function rebuild(request: RebuildRequest): Promise<Rebuilt> {
     now = instance.container;
     const { lsn, lastCommit } = await replayedAll(instance, plan);
     say("archiving what is full and was not");
-    for (const name of plan.waiting) await pushSegment(now, name);
+    // What lies behind a gap may be damaged itself.
+    const passed = plan.waiting.filter((name) => segmentStart(name) < parseLsn(lsn));
+    for (const name of passed) await pushSegment(now, name);
     await withClient(instance.server, "postgres", async (client) => {
       await client.query("alter system reset wal_retrieve_retry_interval");
       await client.query("select pg_promote(true, 600)");
@@ -79,6 +83,14 @@ export async function rebuild(request: RebuildRequest): Promise<Rebuilt> {
     await putOnRecord(instance.server, request, left, timeline);
     await writeMark(now, { ...mark, state: "served", rebuiltFrom: from });
     return { backup: backup.label, lsn, lastCommit, timeline };
+  } catch (error) {
+    if (isRefusal(error, "NO_SPACE") || !(await saysDiskFull(now))) throw error;
+    throw refuseRecovery(
+      "NO_SPACE",
+      `the disk of ${into} was full before everything was replayed.`,
+      "Make room there, then the same again: it is begun anew.",
+      error,
+    );
   } finally {
     await removeInstance(now);
   }
@@ -158,8 +170,8 @@ async function replayedAll(
   if (state.paused) {
     throw refuseRecovery(
       "PARAMS_TOO_LOW",
-      `replay stopped at ${state.lsn}: the server had higher settings there than when its base backup was made.`,
-      `docker logs ${container} names them; set them in rollback:cluster.settings, then again.`,
+      `replay stopped at ${state.lsn}, as the server had higher settings there than when its base backup was made: ${await tooLow(container)}.`,
+      "Set them so in rollback:cluster.settings, then the same again.",
     );
   }
   if (newest !== undefined && parseLsn(state.lsn) <= segmentStart(newest)) {
@@ -170,6 +182,14 @@ async function replayedAll(
     );
   }
   return { lsn: state.lsn, lastCommit: state.lastCommit ?? undefined };
+}
+
+/** The settings in PostgreSQL's words, as the container is gone when somebody reads this. */
+async function tooLow(container: string): Promise<string> {
+  const log = await docker(["logs", "--tail", "200", container], { errorsToo: true });
+  return (
+    log.match(/\w+ = \d+ is a lower setting than on the primary server.*/g) ?? ["its log does not say which"]
+  ).join("; ");
 }
 
 async function putOnRecord(

@@ -1,5 +1,5 @@
 import type { BaseBackup } from "../../archive/info.ts";
-import { branches, segmentName, segmentsAlong, segmentStart, type Branch } from "../segments.ts";
+import { branches, segmentName, segmentsAlong, segmentStart } from "../segments.ts";
 import { usableBackups } from "../locate.ts";
 import { parseControl, readerShell, type Reader } from "../reader.ts";
 import { refuseRecovery } from "../refusals.ts";
@@ -50,7 +50,6 @@ export function lastTimeline({ control, segments }: DeadVolume, archived: Readon
 export interface RebuildPlan {
   readonly backup: BaseBackup;
   readonly timeline: number;
-  readonly way: readonly Branch[];
   /** The newest segment that was written to its end; replay must come into it, unless it may end before. */
   readonly newest: string | undefined;
   /** Full segments that only the old volume has. */
@@ -99,7 +98,7 @@ export function planRebuild(source: RebuildSource): RebuildPlan {
     );
   }
   const waiting = volume.waiting.filter((name) => !source.archived.has(name)).sort();
-  return { backup, timeline, way, newest: toGap ? undefined : newest, waiting };
+  return { backup, timeline, newest: toGap ? undefined : newest, waiting };
 }
 
 /** What to do about a gap. */

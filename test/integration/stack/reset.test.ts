@@ -6,7 +6,7 @@ import { startLoad } from "../../support/load.ts";
 import { assertRefused } from "../../support/recovery.ts";
 import { createResetStack, type ResetStack } from "../../support/reset.ts";
 import { assertServes, schemaVersions } from "../../support/stack-checks.ts";
-import { changedResources, lineOf } from "../../support/stack-events.ts";
+import { changedResources } from "../../support/stack-events.ts";
 
 describe("a database that is made anew", function () {
   this.timeout(300_000);
@@ -182,27 +182,6 @@ describe("a database that is made anew", function () {
       await assertServes(stack, "1.2.1");
       assert.deepEqual(await scene.meals(), ["after the reset", "in the dump", "written later"]);
       assert.deepEqual(changedResources((await stack.up()).events), {});
-    });
-
-    it("is finished by the next up, or not begun if that is told so, wherever it was killed", async () => {
-      const { stack, dump } = scene;
-      const before = await scene.meals();
-      await scene.ask({ keepAs: "meal_planner_killed", load: { dump } });
-      for (const line of [lineOf("backup", /^loading/), lineOf("reset", /^closing/)])
-        await stack.up({ killAt: line }).then(() => stack.cancel());
-      assert.ok((await scene.databases()).includes("meal_planner_reset"));
-      await scene.ask();
-      await stack.up();
-      assert.deepEqual(await scene.meals(), before);
-      assert.ok(!(await scene.databases()).includes("meal_planner_reset"));
-      await scene.ask({ keepAs: "meal_planner_killed", load: { dump } });
-      await stack.up({ killAt: lineOf("reset", /is the new database/) }).then(() => stack.cancel());
-      await stack.up();
-      assert.deepEqual(
-        [await scene.meals(), await scene.meals("meal_planner_killed")],
-        [["in the dump"], before],
-      );
-      await assertServes(stack, "1.2.1");
     });
   });
 });

@@ -125,7 +125,11 @@ describe("a recovery that cannot be made is refused with its own code, and nothi
 
   it("ARCHIVE_OFF: there is no archive", async () => {
     const backup = { repository: stack.volumes.dumps };
-    await previewed("ARCHIVE_OFF", { target: { restorePoint: "a-point" }, cluster: { backup } });
+    const output = await previewed("ARCHIVE_OFF", {
+      target: { restorePoint: "a-point" },
+      cluster: { backup },
+    });
+    assert.match(output, /Set rollback:cluster\.backup\.schedule/);
   });
 
   it("PARAMS_TOO_LOW: a setting is lower than the source's", async () => {
