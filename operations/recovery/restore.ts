@@ -8,7 +8,7 @@ import { oldFolder, parseControl, readerShell, readHistory, type Reader } from "
 import { branches, forkSegments } from "./segments.ts";
 import { refuseRecovery } from "./refusals.ts";
 import type { RecoveryPlan } from "./types.ts";
-import { formatLsn, parseLsn } from "./wal.ts";
+import { endOfWal, formatLsn, parseLsn } from "./wal.ts";
 
 /** What is restored, and how far it is replayed when the server starts; without a target as far as there is WAL. */
 export type Restoration = Pick<RecoveryPlan, "backup" | "timeline" | "parameters" | "standIn"> & {
@@ -114,9 +114,6 @@ const processes = 2;
 
 /** Where segments wait that are fetched before replay asks for them: in memory, pgBackRest's default of 128 MiB at most. */
 const spoolFolder = "/dev/shm/pgbackrest";
-
-/** No position lies behind it. */
-const endOfWal = 0xffff_ffff_ffff_ffffn;
 
 /** Options of `pgbackrest restore`; pure. The set is always named: by itself pgBackRest takes the newest for some targets. */
 function restoreOptions({ backup, target, timeline }: Restoration): string[] {

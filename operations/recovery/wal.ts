@@ -94,3 +94,6 @@ export function parseParameters(printed: string): ReadonlyMap<string, number>[] 
     return new Map(values.map(([, name = "", value]) => [name, Number(value)]));
   });
 }
+
+/** No position lies behind it. */
+export const endOfWal = 0xffff_ffff_ffff_ffffn;

@@ -3,7 +3,7 @@ import { branches, segmentName, segmentsAlong, segmentStart } from "../segments.
 import { usableBackups } from "../locate.ts";
 import { parseControl, readerShell, type Reader } from "../reader.ts";
 import { refuseRecovery } from "../refusals.ts";
-import { parseLsn } from "../wal.ts";
+import { endOfWal, parseLsn } from "../wal.ts";
 
 /** What a data directory tells whose server does not start; every part of it may be damaged, or gone. */
 export interface DeadVolume {
@@ -81,7 +81,7 @@ export function planRebuild(source: RebuildSource): RebuildPlan {
   }
   const from = parseLsn(backup.startLsn);
   const full = [...source.archived, ...volume.waiting].filter(
-    (name) => name >= segmentName(timeline, from) && name <= segmentName(timeline, lastPosition),
+    (name) => name >= segmentName(timeline, from) && name <= segmentName(timeline, endOfWal),
   );
   const newest = full.sort().at(-1);
   const stop = parseLsn(backup.stopLsn);
@@ -104,5 +104,3 @@ export function planRebuild(source: RebuildSource): RebuildPlan {
 /** What to do about a gap. */
 export const orToGap =
   "Put it back into the archive if a copy of it exists; to do without what was written there and later:  the same with --to-gap";
-
-const lastPosition = 0xffff_ffff_ffff_ffffn;
